@@ -1,0 +1,37 @@
+"""The compiled kernels: every cython_ext/NAME.pyx becomes the module gradwire._ext.NAME. All other metadata is in pyproject.toml."""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# No -march=native: one wheel runs on every machine of its architecture. No -ffast-math, and no contraction of a*b+c into one
+# rounding: encoders must emit equal bytes everywhere.
+FLAGS = ["-O3", "-ffp-contract=off", "-fvisibility=hidden"]
+
+HEADERS = sorted(str(path) for path in Path("cython_ext").glob("*.h"))
+
+extensions = [
+    Extension(
+        f"gradwire._ext.{path.stem}",
+        [str(path)],
+        include_dirs=["cython_ext"],
+        depends=HEADERS,
+        extra_compile_args=FLAGS,
+    )
+    for path in sorted(Path("cython_ext").glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    )
+)

@@ -1,0 +1,221 @@
+"""What a codec, a key coder, a value coder, a sparsifier and a sketch must offer. A plug-in subclasses one of these.
+
+A codec or a part is a frozen dataclass: its fields are its configuration. `name` is how specification strings call it,
+`summary` its one line and `paper` its source in `gradwire list`. None keeps state: what an encoding needs comes as arguments,
+what varies comes from Step.
+
+Payloads are bytes-like (here uint8 arrays). A decoder treats them as hostile: whatever they hold, it returns a result or
+raises CorruptMessage, and it allocates nothing before the payload's length has been compared with nnz.
+"""
+
+import enum
+from dataclasses import fields
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import xxhash
+
+from .._ext import sparse as _sparse
+from ..errors import CorruptMessage
+
+
+class Reduction(enum.Enum):
+    """What may happen to encoded gradients on their way.
+
+    SUM: encodings of dense gradients add (after `summable`), so MPI itself may reduce them. MERGE: they may be decoded,
+    added and encoded again at a hop. GATHER: every receiver needs every original message.
+    """
+
+    SUM = "sum"
+    MERGE = "merge"
+    GATHER = "gather"
+
+
+class Configured:
+    """Base of everything that a specification string can name."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str]
+
+    @property
+    def spec(self):
+        """The specification string: the name and every field that differs from its default. `gw.codec(c.spec) == c`."""
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return self.name + (f"({', '.join(f'{k}={_literal(v)}' for k, v in changed.items())})" if changed else "")
+
+    def __str__(self):
+        return self.spec
+
+
+def _literal(value):
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) and not value.isidentifier() else str(value)
+
+
+class Codec(Configured):
+    """Gradient → Message → Gradient.
+
+    unbiased: E[decode(encode(g))] = g over the codec's own randomness. reduction: see Reduction.
+    """
+
+    unbiased: ClassVar[bool] = False
+    reduction: ClassVar[Reduction] = Reduction.MERGE
+
+    def encode(self, gradient, step):
+        """Message of `gradient`. DataError if a value is NaN or infinite."""
+        raise NotImplementedError
+
+    def decode(self, message, step):
+        """Gradient of `message`; `step` is the sender's. CorruptMessage if it is not one of this codec."""
+        raise NotImplementedError
+
+    def decode_add(self, message, out, scale, step):
+        """out[keys] += scale · values, out float32 (dim,)."""
+        gradient = self.decode(message, step)
+        if len(out) != gradient.dim:
+            raise CorruptMessage(f"expected a message of dim {len(out)}, got {gradient.dim}")
+        if gradient.is_dense:
+            _sparse.axpy(out, gradient.values, scale)
+        else:
+            _sparse.scatter_add(out, gradient.keys, gradient.values, scale)
+
+    def omega(self, dim):
+        """ω of the class B(ω) that the unbiased codec claims, None where there is no claim."""
+        return None
+
+    def check_message(self, message):
+        """Raise CorruptMessage if the message was encoded by another codec."""
+        if message.spec_hash != self.spec_hash:
+            raise CorruptMessage(f"expected a message of {self.spec}, got one whose specification hash is {message.spec_hash:#018x}")
+
+    @cached_property
+    def spec_hash(self):
+        """xxh3-64 of the specification string."""
+        return xxhash.xxh3_64_intdigest(self.spec.encode())
+
+
+class KeyCoder(Configured):
+    """Strictly increasing uint32 keys below dim ↔ bytes, without loss."""
+
+    def encode(self, keys, dim):
+        """Payload of `keys` (uint32, (nnz,))."""
+        raise NotImplementedError
+
+    def decode(self, payload, nnz, dim):
+        """uint32 (nnz,), strictly increasing and below dim, or CorruptMessage."""
+        raise NotImplementedError
+
+    def estimate(self, keys, dim):
+        """Size in bytes of encode(keys, dim), or a close estimate of it, found without encoding; `adaptive` compares these."""
+        return len(self.encode(keys, dim))
+
+
+class ValueCoder(Configured):
+    """float32 values ↔ bytes. `keys` are the values' keys, or None for a dense gradient; most coders ignore them."""
+
+    unbiased: ClassVar[bool] = False
+    filters: ClassVar[bool] = False
+    """True if `select` may drop values."""
+    grouped: ClassVar[bool] = False
+    """True for a GroupedValueCoder."""
+
+    def encode(self, values, keys, step):
+        """Payload of `values` (float32, (nnz,), finite): tables_nbytes of side information, then the codes. Drops nothing."""
+        raise NotImplementedError
+
+    def decode(self, payload, keys, step, nnz=None):
+        """float32 (nnz,), nnz = len(keys) unless keys is None, or CorruptMessage."""
+        raise NotImplementedError
+
+    def select(self, values, step):
+        """bool (nnz,): which values a composition keeps before the keys are coded."""
+        return np.ones(len(values), bool)
+
+    def tables_nbytes(self, payload, nnz):
+        """How many leading bytes of an `encode` payload are side information; a multiple of 8."""
+        return 0
+
+    def omega(self, dim):
+        return None
+
+
+class GroupedValueCoder(ValueCoder):
+    """A value coder that splits the pairs into groups and lets a composition code the keys group by group.
+
+    A subclass implements encode_grouped and decode_grouped. Alone, `encode` adds the packed group number of each value.
+    """
+
+    grouped: ClassVar[bool] = True
+
+    def encode_grouped(self, values, keys, step):
+        """(group, payload): group uint8 (nnz,) gives each pair's group; inside a group pairs stay in key order."""
+        raise NotImplementedError
+
+    def decode_grouped(self, payload, keys, sizes, step):
+        """float32 (nnz,) for `keys`, uint32 (nnz,): the keys of group 0, then those of group 1, …; sizes[i] of each."""
+        raise NotImplementedError
+
+    @property
+    def max_groups(self):
+        """Upper bound of the number of groups, at most 255."""
+        raise NotImplementedError
+
+
+class Sparsifier(Configured):
+    """Gradient → sparse Gradient with some of its entries."""
+
+    unbiased: ClassVar[bool] = False
+
+    def sparsify(self, gradient, step):
+        """A sparse Gradient with the kept entries; its fresh_nnz is the input's."""
+        raise NotImplementedError
+
+    def omega(self, dim):
+        return None
+
+
+class Sketch:
+    """A quantile sketch: a mutable summary of a stream of float32 values. `gw.sketch("kll(k=200)")` makes an empty one.
+
+    NaN, ±inf and questions to an empty sketch raise DataError; merging two different kinds or sizes raises IncompatibleError.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str]
+
+    def update(self, values):
+        """Add values (array-like, any shape). Returns self."""
+        raise NotImplementedError
+
+    def merge(self, other):
+        """Add everything that `other` summarises. Returns self; `other` is unchanged."""
+        raise NotImplementedError
+
+    def quantiles(self, fractions):
+        """float32, one value for each fraction in [0, 1]: the smallest item whose rank reaches the fraction."""
+        raise NotImplementedError
+
+    def rank(self, value):
+        """Fraction of the items that are ≤ value; float, or float64 array for an array of values."""
+        raise NotImplementedError
+
+    @property
+    def count(self):
+        """Number of items summarised."""
+        raise NotImplementedError
+
+    def __len__(self):
+        """Number of items stored."""
+        raise NotImplementedError
+
+    def __bytes__(self):
+        raise NotImplementedError
+
+    @classmethod
+    def from_bytes(cls, data):
+        """The sketch that bytes(sketch) wrote; CorruptMessage for anything else."""
+        raise NotImplementedError

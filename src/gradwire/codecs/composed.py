@@ -1,0 +1,161 @@
+"""Composed: sparsifier + key coder + value coder as one codec. Preset: a named codec that is such a composition.
+
+Sections of a message: `keys` (absent for a dense gradient), `tables` and `values` (the value coder's payload, split).
+With a grouped value coder the keys of each group are coded apart: `keys` then begins with the number of groups (u32, padded to 8)
+and for each group u32 nnz and u32 padded byte length.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import xxhash
+
+from .._ext import sparse as _sparse
+from ..errors import CorruptMessage
+from ..gradient import Gradient
+from ..message import Message
+from .base import Codec, KeyCoder, Reduction, Sparsifier, ValueCoder
+
+
+@dataclass(frozen=True)
+class Composed(Codec):
+    """sparsifier (None: keep what comes), keys, values. A dense gradient without sparsifier travels without keys."""
+
+    sparsifier: Sparsifier | None
+    keys: KeyCoder
+    values: ValueCoder
+    preset: str | None = field(default=None, compare=False)
+    """Specification of the preset that this composition spells out."""
+
+    summary = "sparsifier + keys + values"
+    paper = ""
+
+    @property
+    def spec(self):
+        return self.preset or self._parts_spec
+
+    @property
+    def _parts_spec(self):
+        return "+".join(part.spec for part in (self.sparsifier, self.keys, self.values) if part is not None)
+
+    @cached_property
+    def spec_hash(self):
+        """Of the parts, so a preset and the same composition read each other's messages."""
+        return xxhash.xxh3_64_intdigest(self._parts_spec.encode())
+
+    @property
+    def unbiased(self):
+        return self.values.unbiased and (self.sparsifier is None or self.sparsifier.unbiased)
+
+    def omega(self, dim):
+        outer = self.values.omega(dim)
+        inner = 0.0 if self.sparsifier is None else self.sparsifier.omega(dim)
+        return None if outer is None or inner is None else inner * outer + inner + outer
+
+    def encode(self, gradient, step):
+        gradient.check_finite(step.rank)
+        kept = gradient if self.sparsifier is None else self.sparsifier.sparsify(gradient, step)
+        if self.values.filters:
+            kept = kept.to_sparse()
+            mask = np.ascontiguousarray(self.values.select(kept.values, step)).view(np.uint8)
+            keys, values = _sparse.compress(mask, kept.keys, kept.values)
+            kept = Gradient.trusted(values, kept.dim, keys)
+        if self.values.grouped and kept.keys is not None:
+            sections = self._encode_grouped(kept, step)
+        else:
+            payload = self.values.encode(kept.values, kept.keys, step)
+            at = self.values.tables_nbytes(payload, kept.nnz)
+            sections = {"values": payload[at:]}
+            if at:
+                sections["tables"] = payload[:at]
+            if kept.keys is not None:
+                sections["keys"] = self.keys.encode(kept.keys, kept.dim)
+        return Message.pack(dim=kept.dim, nnz=kept.nnz, spec_hash=self.spec_hash, sections=sections, is_dense=kept.is_dense)
+
+    def decode(self, message, step):
+        self.check_message(message)
+        sections, nnz = message.sections, message.nnz
+        payload = message.section("values")
+        if "tables" in sections:
+            payload = np.concatenate([sections["tables"], payload])
+        if message.is_dense:
+            return Gradient.trusted(self.values.decode(payload, None, step, nnz), message.dim)
+        if self.values.grouped:
+            return self._decode_grouped(message, payload, step)
+        keys = self.keys.decode(message.section("keys"), nnz, message.dim)
+        return Gradient.trusted(self.values.decode(payload, keys, step), message.dim, keys)
+
+    def _encode_grouped(self, kept, step):
+        group, payload = self.values.encode_grouped(kept.values, kept.keys, step)
+        parts = [np.ascontiguousarray(kept.keys[group == i]) for i in range(int(group.max()) + 1 if len(group) else 0)]
+        coded = [np.frombuffer(self.keys.encode(part, kept.dim), np.uint8) for part in parts]
+        directory = np.zeros(2 + 2 * len(parts), "<u4")
+        directory[0] = len(parts)
+        for i, (part, bytes_) in enumerate(zip(parts, coded)):
+            directory[2 + 2 * i : 4 + 2 * i] = len(part), len(bytes_)
+        pieces = [directory.view(np.uint8)]
+        for bytes_ in coded:
+            pieces += [bytes_, np.zeros(-len(bytes_) % 8, np.uint8)]
+        at = self.values.tables_nbytes(payload, kept.nnz)
+        return {"keys": np.concatenate(pieces), "tables": payload[:at], "values": payload[at:]}
+
+    def _decode_grouped(self, message, payload, step):
+        section = message.section("keys")
+        head = section[: len(section) // 8 * 8].view("<u4")
+        count = int(head[0]) if len(head) else 0
+        if len(head) < 2 + 2 * count or count > self.values.max_groups:
+            raise CorruptMessage(f"expected a directory of at most {self.values.max_groups} key groups, got {count}")
+        sizes, lengths = (head[2 + i : 2 + 2 * count : 2].astype(np.int64) for i in (0, 1))
+        if int(sizes.sum()) != message.nnz:
+            raise CorruptMessage(f"expected key groups of {message.nnz} keys, got {int(sizes.sum())}")
+        at, groups = 8 + 8 * count, []
+        for size, length in zip(sizes.tolist(), lengths.tolist()):
+            if length > len(section) - at:
+                raise CorruptMessage(f"expected {length} bytes of a key group, got {len(section) - at}")
+            groups.append(self.keys.decode(section[at : at + length], size, message.dim))
+            at += length + (-length % 8)
+        if at != len(section):
+            raise CorruptMessage(f"expected {at} bytes of key groups, got {len(section)}")
+        keys = np.concatenate([np.empty(0, np.uint32), *groups])
+        values = self.values.decode_grouped(payload, keys, sizes, step)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        if _sparse.first_unsorted(keys, message.dim) >= 0:
+            raise CorruptMessage("a key stands in two groups")
+        return Gradient.trusted(values[order], message.dim, keys)
+
+
+class Preset(Codec):
+    """A named codec that is a composition: a subclass is a frozen dataclass whose `compose` returns the Composed."""
+
+    def compose(self):
+        """Composed of this preset's parts."""
+        raise NotImplementedError
+
+    @cached_property
+    def composed(self):
+        return self.compose()
+
+    def encode(self, gradient, step):
+        return self.composed.encode(gradient, step)
+
+    def decode(self, message, step):
+        return self.composed.decode(message, step)
+
+    def decode_add(self, message, out, scale, step):
+        self.composed.decode_add(message, out, scale, step)
+
+    def omega(self, dim):
+        return self.composed.omega(dim)
+
+    @property
+    def unbiased(self):
+        return self.composed.unbiased
+
+    @property
+    def spec_hash(self):
+        return self.composed.spec_hash
+
+
+__all__ = ["Composed", "Preset", "Reduction"]
