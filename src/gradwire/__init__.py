@@ -1,13 +1,15 @@
 """gradwire: what a gradient looks like on the wire, and what that is worth.
 
-    g = gradwire.Gradient(values, dim, keys)
-    codec = gradwire.codec("topk(ratio=0.01)+natural")
-    m = codec.encode(g, gradwire.Step(0))
-    codec.decode(m, gradwire.Step(0))
+g = gradwire.Gradient(values, dim, keys)
+codec = gradwire.codec("topk(ratio=0.01)+natural")
+m = codec.encode(g, gradwire.Step(0))
+codec.decode(m, gradwire.Step(0))
 """
 
 from .codecs.base import Codec, KeyCoder, Reduction, Sketch, Sparsifier, ValueCoder
 from .codecs.composed import Composed
+from .codecs.feedback import ErrorFeedback
+from .collectives.exchange import average
 from .errors import ConfigError, CorruptMessage, DataError, GradwireError, IncompatibleError
 from .gradient import Gradient
 from .message import Message
@@ -37,6 +39,13 @@ def sketch(spec):
     return one("sketches", spec)
 
 
+def load_run(path):
+    """What `gradwire run` recorded in an HDF5 file, finished or not: a recorder.Run."""
+    from .recorder import load_run
+
+    return load_run(path)
+
+
 def list_codecs():
     """Names of all whole codecs, plug-ins included."""
     return names("codecs")
@@ -48,6 +57,7 @@ __all__ = [
     "ConfigError",
     "CorruptMessage",
     "DataError",
+    "ErrorFeedback",
     "Gradient",
     "GradwireError",
     "IncompatibleError",
@@ -58,9 +68,11 @@ __all__ = [
     "Sparsifier",
     "Step",
     "ValueCoder",
+    "average",
     "codec",
     "keys",
     "list_codecs",
+    "load_run",
     "names",
     "one",
     "sketch",

@@ -1,0 +1,24 @@
+"""fastsgd: reciprocal map, logarithmic quantisation and threshold filter for the values, bit-level adaptive delta keys."""
+
+from dataclasses import dataclass
+
+from ..spec import build, one
+from .composed import Composed, Preset
+
+
+@dataclass(frozen=True)
+class FastSGD(Preset):
+    """bitflag + logquant(tau, base, rounding, scale), whose filter drops pairs below base^−(tau − ½) of the largest value."""
+
+    tau: int = 128
+    base: float = 2**0.25
+    rounding: str = "nearest"
+    scale: str = "max"
+
+    name = "fastsgd"
+    summary = "log-quantised values with a threshold filter, bit-flag delta keys"
+    paper = "FastSGD, Yang et al. 2021 (arXiv 2112.04291)"
+
+    def compose(self):
+        arguments = {"tau": self.tau, "base": self.base, "rounding": self.rounding, "scale": self.scale}
+        return Composed(None, one("keys", "bitflag"), build("values", "logquant", arguments), self.spec)

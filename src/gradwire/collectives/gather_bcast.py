@@ -1,0 +1,52 @@
+"""gather_bcast: the papers' driver. The root gathers all messages, decodes and averages them, encodes the mean with the downlink
+codec and broadcasts it. Two-way compression; the root's link and cores are the bottleneck.
+"""
+
+from dataclasses import dataclass, replace
+
+from ..codecs.base import Reduction
+from ..errors import IncompatibleError
+from ..message import Message
+from .base import Collective, collect, mean_of, share_sizes, spread
+
+
+@dataclass(frozen=True)
+class GatherBcast(Collective):
+    """root: the rank that plays the driver."""
+
+    root: int = 0
+
+    name = "gather_bcast"
+    summary = "a root decodes, averages, encodes again and broadcasts"
+    paper = "the driver of SketchML and FastSGD; Natural Compression, Algorithm 1"
+    accepts = frozenset((Reduction.SUM, Reduction.MERGE, Reduction.GATHER))
+    has_downlink = True
+
+    def check(self, uplink, downlink=None, size=1):
+        super().check(uplink, downlink, size)
+        if not 0 <= self.root < size:
+            raise IncompatibleError(f"gather_bcast: expected a root in 0 … {size - 1}, got {self.root}")
+
+    def exchange(self, comm, message, codec, step, *, downlink, watch, ledger):
+        # The driver is one more sender: its random numbers are those of no worker.
+        driver = replace(step, rank=comm.size)
+        reply = None
+        with watch("wait"):
+            comm.Barrier()
+        with watch("transfer"):
+            sizes = share_sizes(comm, message.nbytes, ledger)
+            buffers = collect(comm, message.buffer, sizes, ledger, self.root)
+        if comm.rank == self.root:
+            with watch("decode"):
+                mean = mean_of(codec, buffers, step, message.dim)
+            with watch("encode"):
+                reply = downlink.encode(mean, driver).buffer
+        with watch("wait"):
+            comm.Barrier()
+        with watch("transfer"):
+            reply = spread(comm, reply, ledger, self.root)
+        with watch("decode"):
+            received = Message.from_bytes(reply)
+            ledger.up(message.split_nbytes())
+            ledger.down(received.split_nbytes())
+            return downlink.decode(received, driver)

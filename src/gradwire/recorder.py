@@ -1,0 +1,171 @@
+"""Recorder: one run, one HDF5 file, written by rank 0, opened–appended–closed once per epoch so that a kill costs at most one row.
+
+    /                 attributes schema, schema_version, config (TOML text), spec, experiment, run_id, dim, ranks, finished,
+                      at the end final_params_sha256
+    /environment      attributes
+    /epochs/<column>  (epochs,) or (epochs, ranks), attributes units, description
+
+HDF5 locking is off and readers retry, so watching a run never breaks it.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from .errors import DataError
+from .stopwatch import PHASES
+
+SCHEMA, SCHEMA_VERSION = "gradwire-run", 1
+
+PER_RANK = {
+    "epoch_time_s": ("s", "wall time of the epoch's steps"),
+    **{f"{phase}_{clock}_s": ("s", f"{clock} time of the phase {phase}") for phase in PHASES for clock in ("wall", "cpu")},
+    "comm_wait_s": ("s", "part of comm_wall_s spent waiting for the last rank to arrive"),
+    "uplink_bytes": ("B", "this rank's own messages"),
+    "downlink_bytes": ("B", "what came back: the broadcast messages, the others' messages, or the reduced buffers"),
+    **{
+        f"{link}_{part}_bytes": ("B", f"{part} bytes of {link}_bytes")
+        for link in ("uplink", "downlink")
+        for part in ("header", "keys", "values", "tables")
+    },
+    "sent_bytes": ("B", "buffers handed to MPI as a sender, each once"),
+    "received_bytes": ("B", "buffers handed to MPI as a receiver, each once"),
+    "control_bytes": ("B", "sizes and flags sent beside the messages"),
+    "dense_baseline_bytes": ("B", "uplink of uncompressed dense fp32: 4 · dim a step"),
+    "sparse_baseline_bytes": ("B", "uplink of uncompressed sparse pairs: 8 · nnz a step"),
+    "entropy_bound_bytes": ("B", "log2 C(dim, nnz) / 8 a step: what the keys of any gradient of that size cost at least"),
+    "nnz": ("1", "entries of the fresh gradients"),
+    "message_nnz": ("1", "entries of the messages"),
+    "steps": ("1", "synchronous steps"),
+    "rows": ("1", "training rows seen"),
+    "vnmse": ("1", "sum |x - decoded|^2 / sum |x|^2 over sampled steps, x the gradient that was encoded"),
+}
+PER_EPOCH = {
+    "train_loss": ("1", "mean loss of all training rows plus the regulariser, after the epoch"),
+    "test_loss": ("1", "mean loss of all test rows, after the epoch"),
+    "test_metric": ("1", "AUC (classification) or RMSE (regression) of all test rows, after the epoch"),
+    "learning_rate": ("1", "learning rate of the epoch"),
+    "warmup": ("1", "1 for the first epoch since the start, which summaries leave out"),
+    "finished_at_s": ("s", "seconds since the epoch (1970), when the row was written"),
+}
+
+
+def run_path(results, config):
+    """Where the run's file belongs."""
+    return Path(results) / "runs" / config.experiment / f"{config.run_id}.h5"
+
+
+def run_state(path):
+    """ "missing", "unfinished" or "finished"."""
+    path = Path(path)
+    if not path.exists():
+        return "missing"
+    with _open(path) as file:
+        return "finished" if file.attrs.get("finished", False) else "unfinished"
+
+
+class Recorder:
+    """Writes one run. `create` or `resume` first, `append` per epoch, `finish` at the end."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def create(self, config, environment, dim, ranks):
+        """A new file with empty columns; it appears under its name only when it is whole."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".part")
+        with h5py.File(temporary, "w", locking=False) as file:
+            file.attrs.update(
+                schema=SCHEMA, schema_version=SCHEMA_VERSION, config=config.toml(), spec=config.uplink, experiment=config.experiment,
+                run_id=config.run_id, dim=dim, ranks=ranks, finished=False,
+            )  # fmt: skip
+            file.create_group("environment").attrs.update(environment)
+            columns = file.create_group("epochs")
+            for names, tail in ((PER_RANK, (ranks,)), (PER_EPOCH, ())):
+                for name, (units, description) in names.items():
+                    kind = np.int64 if units == "B" or name in ("nnz", "message_nnz", "steps", "rows", "warmup") else np.float64
+                    column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *tail), chunks=(64, *tail))
+                    column.attrs.update(units=units, description=description)
+        os.replace(temporary, self.path)
+
+    def append(self, epoch, row):
+        """Write `row` (column → value or (ranks,) array) as row `epoch`, over an earlier one if a resumed run repeats it."""
+        row = row | {"finished_at_s": time.time()}
+        with h5py.File(self.path, "r+", locking=False) as file:
+            for name, column in file["epochs"].items():
+                column.resize(max(epoch + 1, len(column)), axis=0)
+                column[epoch] = row[name]
+
+    def finish(self, params_sha256):
+        with h5py.File(self.path, "r+", locking=False) as file:
+            file.attrs["final_params_sha256"] = params_sha256
+            file.attrs["finished"] = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run: what `load_run` read.
+
+    config: parsed TOML. epochs: column → array of shape (epochs,) or (epochs, ranks). units: column → unit.
+    """
+
+    path: Path
+    config: dict
+    config_text: str
+    spec: str
+    experiment: str
+    run_id: str
+    finished: bool
+    environment: dict
+    epochs: dict
+    units: dict
+    dim: int
+    ranks: int
+    final_params_sha256: str | None
+
+
+def load_run(path):
+    """Run of a file that `gradwire run` wrote, finished or not. DataError if it is not one."""
+    import tomllib
+
+    with _open(Path(path)) as file:
+        attributes = dict(file.attrs)
+        if attributes.get("schema") != SCHEMA:
+            raise DataError(f"{path}: expected a run file (schema {SCHEMA!r}), got schema {attributes.get('schema')!r}")
+        if attributes["schema_version"] > SCHEMA_VERSION:
+            raise DataError(f"{path}: schema version {attributes['schema_version']} is newer than this gradwire ({SCHEMA_VERSION})")
+        columns = {name: column[()] for name, column in file["epochs"].items()}
+        rows = min(len(column) for column in columns.values())
+        return Run(
+            path=Path(path),
+            config=tomllib.loads(attributes["config"]),
+            config_text=attributes["config"],
+            spec=attributes["spec"],
+            experiment=attributes["experiment"],
+            run_id=attributes["run_id"],
+            finished=bool(attributes["finished"]),
+            environment={name: value.item() if hasattr(value, "item") else value for name, value in file["environment"].attrs.items()},
+            epochs={name: column[:rows] for name, column in columns.items()},
+            units={name: column.attrs["units"] for name, column in file["epochs"].items()},
+            dim=int(attributes["dim"]),
+            ranks=int(attributes["ranks"]),
+            final_params_sha256=attributes.get("final_params_sha256"),
+        )
+
+
+def _open(path, attempts=20):
+    """The file, opened for reading; retried while a writer has it half written."""
+    if not path.is_file():
+        raise DataError(f"{path}: expected a run file, found none")
+    for attempt in range(attempts):
+        try:
+            return h5py.File(path, "r", locking=False)
+        except OSError as error:
+            if attempt == attempts - 1:
+                raise DataError(f"{path}: not a readable HDF5 file: {error}") from error
+            time.sleep(0.05)
+    return None

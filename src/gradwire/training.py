@@ -1,0 +1,178 @@
+"""Synchronous compressed SGD over MPI ranks.
+
+    batch → model.gradient → [error feedback] → codec.encode → Message → collective (MPI) → codec.decode → optimizer.update
+
+Every arrow is timed, every message's bytes are counted, one row per epoch and rank goes to HDF5 (recorder.py). Evaluation and
+the sampling of vNMSE happen outside the clock.
+"""
+
+import hashlib
+import math
+
+import numpy as np
+
+from . import data, environment
+from ._ext import sparse as _sparse
+from .checkpoint import Checkpoint
+from .codecs.feedback import ErrorFeedback
+from .collectives.exchange import Exchange
+from .errors import GradwireError, IncompatibleError
+from .recorder import Recorder, run_path
+from .step import Step
+
+
+class Training:
+    """One run on one rank: what the steps need, and the counters that become the epoch's row."""
+
+    def __init__(self, config, comm):
+        self.config, self.comm = config, comm
+        dataset = config.dataset()
+        prepared = data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
+        self.train, self.test, self.dim = prepared.train, prepared.test, prepared.n_features
+        self.model, self.optimizer = config.build_model(), config.build_optimizer()
+        if self.model.task != prepared.task:
+            raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
+        feedback = ErrorFeedback(self.dim) if config.error_feedback else None
+        downlink = None if config.downlink == "same" else config.downlink
+        self.exchange = Exchange(comm, config.uplink, config.build_collective(), downlink=downlink, feedback=feedback)
+        self.params = self.model.init(self.dim, config.seed)
+        self.state = self.optimizer.init(self.dim)
+        self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
+        largest = -(-self.train.n_rows // comm.size)
+        self.batch_size = config.batch_size or max(1, round(config.batch_ratio * largest))
+        self.steps_per_epoch = -(-largest // self.batch_size)
+
+    def epoch(self, epoch, progress):
+        """All steps of one epoch; returns this rank's columns."""
+        watch, ledger, comm = self.exchange.watch, self.exchange.ledger, self.comm
+        watch.reset()
+        ledger.reset()
+        counts = dict.fromkeys(("nnz", "message_nnz", "rows", "entropy_bits"), 0)
+        lost = norm = 0.0
+        lr = self.optimizer.lr_at(epoch)
+        order = np.random.default_rng((self.config.seed, epoch, comm.rank)).permutation(self.shard)
+        samples = set(np.linspace(0, self.steps_per_epoch - 1, self.config.vnmse_samples, dtype=int).tolist())
+        comm.Barrier()
+        for i in range(self.steps_per_epoch):
+            step = Step(epoch * self.steps_per_epoch + i, self.config.seed, comm.rank)
+            with watch.step():
+                gradient, message = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
+            counts["nnz"] += gradient.nnz
+            counts["message_nnz"] += message.nnz
+            counts["entropy_bits"] += _log2_binomial(self.dim, gradient.nnz)
+            if i in samples:
+                error, size = self._sample(message, step)
+                lost, norm = lost + error, norm + size
+            progress.step(epoch, i)
+        counts["rows"] = len(order)
+        return self._columns(counts, lost / norm if norm else 0.0)
+
+    def step(self, rows, step, lr):
+        """One synchronous step: the picture above."""
+        watch = self.exchange.watch
+        with watch("compute"):
+            gradient, _ = self.model.gradient(self.params, self.train, rows)
+        with watch("encode"):
+            message = self.exchange.encode(gradient, step)
+        mean = self.exchange.average(message, step)  # times its own wait, transfer, decode and the root's encode
+        with watch("update"):
+            # A codec without keys returns a dense mean; what no rank touched is no update of a sparse model.
+            mean = mean if gradient.is_dense else mean.to_sparse()
+            self.optimizer.update(self.params, self.state, mean, lr)
+        return gradient, message
+
+    def evaluate(self):
+        """train_loss, test_loss and test_metric, over all rows; the ranks share the work. Not timed."""
+        losses, scores = [], None
+        for split in (self.train, self.test):
+            start, stop = (split.n_rows * (self.comm.rank + i) // self.comm.size for i in (0, 1))
+            loss, scores = self.model.evaluate(self.params, split, start, stop)
+            losses.append(self.comm.allreduce(loss) / max(split.n_rows, 1))
+        gathered = self.comm.gather(scores)
+        metric = self.model.metric(np.concatenate(gathered), self.test.labels) if self.comm.rank == 0 else math.nan
+        return {
+            "train_loss": losses[0] + self.model.penalty(self.params),
+            "test_loss": losses[1],
+            "test_metric": self.comm.bcast(metric),
+        }
+
+    def params_sha256(self):
+        """Digest of the parameters; GradwireError if the ranks disagree."""
+        digests = self.comm.allgather(hashlib.sha256(self.params).hexdigest())
+        if len(set(digests)) > 1:
+            raise GradwireError(f"ranks ended with different parameters: {digests}")
+        return digests[0]
+
+    def _sample(self, message, step):
+        """(|x − decoded|², |x|²) of the gradient x that was encoded. Then all ranks start the next step together."""
+        sent, decoded = self.exchange.sent, self.exchange.codec.decode(message, step)
+        if sent.is_dense or decoded.is_dense:
+            rest = sent.to_dense() - decoded.to_dense()
+        else:
+            _, rest = _sparse.add(sent.keys, sent.values, decoded.keys, -decoded.values)
+        self.comm.Barrier()
+        return float(np.square(rest, dtype=np.float64).sum()), float(np.square(sent.values, dtype=np.float64).sum())
+
+    def _columns(self, counts, vnmse):
+        phases, watch, ledger = self.exchange.watch.phases(), self.exchange.watch, self.exchange.ledger
+        columns = {f"{phase}_{clock}_s": seconds for clock in phases for phase, seconds in phases[clock].items()}
+        for link, split in (("uplink", ledger.uplink), ("downlink", ledger.downlink)):
+            columns[f"{link}_bytes"] = sum(split.values())
+            columns |= {f"{link}_{part}_bytes": nbytes for part, nbytes in split.items()}
+        return columns | {
+            "epoch_time_s": watch.wall["step"],
+            "comm_wait_s": watch.wall["wait"],
+            "sent_bytes": ledger.sent,
+            "received_bytes": ledger.received,
+            "control_bytes": ledger.control,
+            "dense_baseline_bytes": 4 * self.dim * self.steps_per_epoch,
+            "sparse_baseline_bytes": 8 * counts["nnz"],
+            "entropy_bound_bytes": math.ceil(counts["entropy_bits"] / 8),
+            "nnz": counts["nnz"],
+            "message_nnz": counts["message_nnz"],
+            "rows": counts["rows"],
+            "steps": self.steps_per_epoch,
+            "vnmse": vnmse,
+        }
+
+
+def train(config, comm, results, *, resume=False, progress):
+    """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call."""
+    path = run_path(results, config)
+    training = Training(config, comm)
+    checkpoint = Checkpoint(results, config, comm.rank, comm.size)
+    recorder = Recorder(path) if comm.rank == 0 else None
+    first = _resume(training, checkpoint) if resume else 0
+    described = environment.describe(comm)
+    if recorder and not resume:
+        recorder.create(config, described, training.dim, comm.size)
+    progress.start_run(config, first, training.steps_per_epoch)
+    for epoch in range(first, config.epochs):
+        ranks = comm.gather(training.epoch(epoch, progress))
+        row = training.evaluate() | {"learning_rate": training.optimizer.lr_at(epoch), "warmup": epoch == first}
+        if recorder:
+            row |= {name: [columns[name] for columns in ranks] for name in ranks[0]}
+            recorder.append(epoch, row)
+            progress.epoch(epoch, row)
+        if config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0:
+            checkpoint.save(epoch, training.params, training.state, training.exchange.feedback, comm.Barrier)
+    digest = training.params_sha256()
+    if recorder:
+        recorder.finish(digest)
+    progress.end_run(path)
+    return path
+
+
+def _resume(training, checkpoint):
+    """Restore the last checkpoint; returns the epoch to go on with."""
+    feedback, comm = training.exchange.feedback, training.comm
+    epoch = comm.bcast(checkpoint.latest(feedback is not None) if comm.rank == 0 else None)
+    if epoch is None:
+        return 0
+    checkpoint.load(epoch, training.params, training.state, feedback)
+    return epoch + 1
+
+
+def _log2_binomial(n, k):
+    """log2 of n choose k."""
+    return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(2)
