@@ -1,0 +1,84 @@
+"""Everything registered runs the shared conformance suite, plain and with parameters."""
+
+import pytest
+
+import gradwire as gw
+from gradwire import testing
+from gradwire.codecs.base import Codec, KeyCoder, Sketch, Sparsifier, ValueCoder
+
+SPECS = {
+    Codec: [
+        *gw.list_codecs(),
+        "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(rounding=stochastic)",
+        "sketchml(buckets=16, groups=4)", "sketchml(center=mean)", "natural(bits=8)", "natural(rounding=nearest)",
+        "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
+        "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
+    ],
+    KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
+    ValueCoder: [
+        *gw.names("values"),
+        "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
+        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)",
+    ],
+    Sparsifier: [*gw.names("sparsifiers"), "topk(ratio=0.5)", "topk(k=1)"],
+    Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)"],
+}  # fmt: skip
+MAKE = {Codec: gw.codec, KeyCoder: gw.keys, ValueCoder: gw.values, Sparsifier: gw.sparsifier, Sketch: gw.sketch}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "check"),
+    [
+        pytest.param(kind, spec, check, id=f"{spec}-{check.__name__}")
+        for kind, specs in SPECS.items()
+        for spec in specs
+        for check in testing.CHECKS[kind]
+    ],
+)
+def test_conforms(kind, spec, check):
+    check(MAKE[kind](spec))
+
+
+class Broken(gw.Codec):
+    """Loses the last value, knows nothing about NaN, and counts its encodings in the message."""
+
+    name, summary, paper, unbiased = "broken", "", "", True
+    count = 0
+
+    @property
+    def spec(self):
+        return "broken"
+
+    def encode(self, gradient, step):
+        type(self).count += 1
+        values = gradient.to_dense()[:-1].tobytes() + bytes([self.count % 256])
+        return gw.Message.pack(dim=gradient.dim, nnz=0, spec_hash=0, sections={"values": values})
+
+    def decode(self, message, step):
+        values = message.section("values").tobytes()[:-1] + b"\0\0\0\0"
+        return gw.Gradient(__import__("numpy").frombuffer(values, "f4"), message.dim)
+
+
+def test_the_suite_finds_what_a_broken_codec_breaks(monkeypatch):
+    small = {name: g for name, g in testing.gradients().items() if g.dim < 10**6}
+    monkeypatch.setattr(testing, "gradients", lambda: small)
+    found = testing.failures(Broken())
+    assert found.keys() >= {
+        "codec_is_deterministic",
+        "codec_refuses_nonfinite",
+        "codec_survives_damage",
+        "codec_spec_round_trip",
+        "codec_keeps_its_claims",
+    }
+    with pytest.raises(AssertionError, match="does not conform"):
+        testing.check(Broken())
+
+
+def test_check_returns_what_conforms():
+    part = gw.keys("raw")
+    assert testing.check(part) is part
+
+
+def test_other_objects_are_refused():
+    with pytest.raises(TypeError, match="expected a codec"):
+        testing.check(3)

@@ -1,0 +1,148 @@
+"""Every collective: the mean of the decoded messages, the same bits on every rank, bytes that are those of the buffers."""
+
+import numpy as np
+import pytest
+
+import gradwire as gw
+from gradwire.collectives import base
+from gradwire.collectives.exchange import Exchange
+from gradwire.stopwatch import PHASES
+
+SIZES = (1, 2, 3, 4)
+SPECS = ("none", "fp16", "bf16", "adam-sparse", "zipml", "fastsgd", "sketchml", "natural", "topk(ratio=0.1)+natural")
+DIM = 3000
+
+
+def gradient(rank, step=0, dense=False):
+    rng = np.random.default_rng((rank, step))
+    keys = np.sort(rng.choice(DIM, rng.integers(0, 500), replace=False)) if rank != 1 else np.empty(0, int)
+    if dense:
+        return gw.Gradient(rng.normal(size=DIM).astype(np.float32), DIM)
+    return gw.Gradient(rng.normal(size=len(keys)).astype(np.float32), DIM, keys)
+
+
+def legal(collective, codec):
+    return gw.codec(codec).reduction in gw.one("collectives", collective).accepts
+
+
+def expected_mean(codec, size, step, dense):
+    """What every rank sends, decoded and averaged here, in float64."""
+    total = np.zeros(DIM)
+    for rank in range(size):
+        at = gw.Step(step.index, step.seed, rank)
+        total += codec.decode(codec.encode(gradient(rank, step.index, dense), at), at).to_dense()
+    return total / size
+
+
+@pytest.mark.ranks(*SIZES)
+def test_the_mean_of_what_the_messages_say_on_every_rank(comm):
+    for collective in gw.names("collectives"):
+        for spec in (spec for spec in SPECS if legal(collective, spec)):
+            for index, dense in enumerate((False, True, False)):
+                step, codec = gw.Step(index, 5), gw.codec(spec)
+                mean = gw.average(
+                    comm,
+                    gradient(comm.rank, index, dense),
+                    codec,
+                    collective,
+                    downlink="fp32" if collective == "gather_bcast" else None,
+                    step=step,
+                )
+                everyone = comm.allgather(mean.to_dense().tobytes())
+                assert len(set(everyone)) == 1, f"{collective} {spec}: ranks differ"
+                tolerance = {"fp16": 2e-3, "bf16": 2e-2}.get(spec, 1e-6) if collective == "allreduce" else 1e-6
+                assert np.allclose(mean.to_dense(), expected_mean(codec, comm.size, step, dense), rtol=tolerance, atol=tolerance), (
+                    f"{collective} {spec}"
+                )
+
+
+@pytest.mark.ranks(*SIZES)
+def test_the_ledger_counts_the_buffers(comm):
+    for collective in gw.names("collectives"):
+        for spec in (spec for spec in SPECS if legal(collective, spec)):
+            exchange = Exchange(comm, spec, collective)
+            step = gw.Step(0, 1, comm.rank)
+            with exchange.watch.step():
+                message = exchange.encode(gradient(comm.rank), step)
+                exchange.average(message, step)
+            ledger, others = exchange.ledger, comm.allgather(message.nbytes)
+            up, down = sum(ledger.uplink.values()), sum(ledger.downlink.values())
+            broadcast = comm.bcast(down)
+            if collective == "allreduce":
+                width = 4 if spec == "none" else 2
+                assert (up, down, ledger.sent, ledger.received) == (width * DIM,) * 4
+                assert ledger.control == 0
+            elif collective == "allgather":
+                assert (up, down) == (message.nbytes, sum(others) - message.nbytes)
+                assert (ledger.sent, ledger.received, ledger.control) == (message.nbytes, sum(others), 8)
+            else:
+                root = comm.rank == 0
+                assert (up, down) == (message.nbytes, broadcast)
+                assert ledger.sent == message.nbytes + (broadcast if root else 0)
+                assert ledger.received == (sum(others) if root else broadcast)
+                assert ledger.control == (16 if root else 8)
+            assert set(exchange.watch.phases()["wall"]) == set(PHASES)
+            assert min(exchange.watch.wall.values()) >= 0
+
+
+@pytest.mark.ranks(2, 3)
+def test_messages_longer_than_a_count_travel_in_pieces(comm):
+    base.MAX_WORDS = 16
+    for collective in gw.names("collectives"):
+        codec = gw.codec("none" if collective == "allreduce" else "adam-sparse")
+        mean = gw.average(comm, gradient(comm.rank), codec, collective)
+        assert np.allclose(mean.to_dense(), expected_mean(codec, comm.size, gw.Step(), False), atol=1e-6)
+
+
+@pytest.mark.ranks(3)
+def test_error_feedback_loses_nothing_in_the_average(comm):
+    feedback, sent, received = gw.ErrorFeedback(DIM), np.zeros(DIM), np.zeros(DIM)
+    for index in range(20):
+        g = gradient(comm.rank, index)
+        sent += comm.allreduce(g.to_dense().astype(np.float64)) / comm.size
+        received += gw.average(comm, g, "topk(ratio=0.2)+bitflag+natural", feedback=feedback, step=gw.Step(index)).to_dense()
+    rest = comm.allreduce(feedback.residual.astype(np.float64)) / comm.size
+    assert np.allclose(received + rest, sent, atol=1e-5)
+
+
+@pytest.mark.ranks(2)
+def test_a_downlink_codec_is_used(comm):
+    exchange = Exchange(comm, "adam-sparse", "gather_bcast", downlink="topk(k=7)")
+    step = gw.Step(0, 0, comm.rank)
+    mean = exchange.average(exchange.encode(gradient(0), step), step)
+    assert mean.nnz == 7
+
+
+@pytest.mark.ranks(2)
+def test_a_rank_of_another_dim_is_named(comm):
+    g = gw.Gradient([1.0], DIM + comm.rank, [3])
+    with pytest.raises(gw.CorruptMessage, match="rank 1 sent one of dim|expected a message of dim"):
+        gw.average(comm, g, "adam-sparse", "allgather")
+
+
+class World:
+    """A communicator that must not be called."""
+
+    rank, size = 0, 4
+
+    def __getattr__(self, name):
+        raise AssertionError(f"MPI was called: {name}")
+
+
+@pytest.mark.parametrize(
+    ("codec", "collective", "downlink", "says"),
+    [
+        ("natural", "allreduce", None, "natural with gather_bcast, natural with allgather"),
+        ("adam-sparse", "allgather", "fp16", "allgather has no downlink codec"),
+        ("none", "allreduce", "fp16", "allreduce has no downlink codec"),
+        ("none", "gather_bcast(root=4)", None, "root in 0 … 3, got 4"),
+    ],
+)
+def test_bad_pairs_are_refused_before_the_first_call(codec, collective, downlink, says):
+    with pytest.raises(gw.IncompatibleError, match=says):
+        gw.average(World(), gw.Gradient([1.0], 1), codec, collective, downlink=downlink)
+
+
+def test_allreduce_refuses_to_densify_a_huge_gradient():
+    with pytest.raises(gw.IncompatibleError, match="2²⁶"):
+        gw.average(World(), gw.Gradient([1.0], 2**31, [7]), "fp16", "allreduce")

@@ -1,0 +1,55 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import gradwire as gw
+from gradwire.checkpoint import Checkpoint
+
+CONFIG = SimpleNamespace(experiment="trial", run_id="natural-0-r0")
+
+
+def feedback(value):
+    kept = gw.ErrorFeedback(6)
+    kept.update(gw.Gradient([value], 6, [2]), gw.Gradient([], 6, []))
+    return kept
+
+
+def save(tmp_path, epoch, ranks=2):
+    params, state = np.arange(6, dtype=np.float32) + epoch, {"m": np.full(6, epoch, np.float32), "step": 10 * epoch}
+    for rank in reversed(range(ranks)):
+        Checkpoint(tmp_path, CONFIG, rank, ranks).save(epoch, params, state, feedback(rank + 1.0), lambda: None)
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    save(tmp_path, 4)
+    params, state, kept = np.zeros(6, np.float32), {"m": np.zeros(6, np.float32), "step": 0}, gw.ErrorFeedback(6)
+    checkpoint = Checkpoint(tmp_path, CONFIG, 1, 2)
+    assert checkpoint.latest(True) == 4
+    checkpoint.load(4, params, state, kept)
+    assert params.tolist() == [4, 5, 6, 7, 8, 9]
+    assert state["m"].tolist() == [4] * 6 and state["step"] == 40
+    assert kept.residual[2] == 2.0
+
+
+def test_older_epochs_are_removed_and_incomplete_ones_do_not_count(tmp_path):
+    save(tmp_path, 0)
+    save(tmp_path, 1)
+    folder = tmp_path / "checkpoints" / "trial" / "natural-0-r0"
+    assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"epoch-1"}
+    assert not list(tmp_path.rglob("*.h5"))
+    (folder / "epoch-1.rank-0-of-2.ckpt").unlink()
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(True) is None
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(False) == 1
+    assert Checkpoint(tmp_path, CONFIG, 0, 3).latest(True) is None
+
+
+def test_damage_and_other_shapes_are_refused(tmp_path):
+    save(tmp_path, 0, ranks=1)
+    checkpoint = Checkpoint(tmp_path, CONFIG, 0, 1)
+    with pytest.raises(gw.DataError, match="expected 5 parameters"):
+        checkpoint.load(0, np.zeros(5, np.float32), {}, None)
+    path = tmp_path / "checkpoints" / "trial" / "natural-0-r0" / "epoch-0.shared.ckpt"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(gw.DataError, match="not a whole checkpoint"):
+        checkpoint.load(0, np.zeros(6, np.float32), {}, None)

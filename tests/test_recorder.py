@@ -1,0 +1,105 @@
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+import gradwire as gw
+from gradwire import recorder
+
+CONFIG = SimpleNamespace(experiment="trial", run_id="natural-00000000-r0", uplink="natural", toml=lambda: '[codec]\nuplink = "natural"\n')
+
+
+def row(epoch, ranks=3):
+    columns = {name: np.arange(ranks) + epoch for name in recorder.PER_RANK}
+    return columns | {name: float(epoch) for name in recorder.PER_EPOCH if name != "finished_at_s"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = recorder.run_path(tmp_path, CONFIG)
+    recorder.Recorder(path).create(CONFIG, {"cores": 2, "git_commit": "abc"}, dim=77, ranks=3)
+    return path
+
+
+def test_a_run_is_one_file_that_grows_by_epochs(path):
+    assert str(path).endswith("runs/trial/natural-00000000-r0.h5")
+    assert recorder.run_state(path) == "unfinished"
+    assert gw.load_run(path).epochs["test_loss"].shape == (0,)
+    for epoch in range(3):
+        recorder.Recorder(path).append(epoch, row(epoch))
+    recorder.Recorder(path).finish("f00d")
+    run = gw.load_run(path)
+    assert recorder.run_state(path) == "finished"
+    assert (run.finished, run.dim, run.ranks, run.final_params_sha256, run.spec) == (True, 77, 3, "f00d", "natural")
+    assert run.config == {"codec": {"uplink": "natural"}}
+    assert run.environment == {"cores": 2, "git_commit": "abc"}
+    assert run.epochs["uplink_bytes"].tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert run.epochs["uplink_bytes"].dtype == np.int64
+    assert run.epochs["test_loss"].tolist() == [0, 1, 2]
+    assert run.units["epoch_time_s"] == "s"
+
+
+def test_a_resumed_epoch_overwrites_its_row_and_keeps_the_others(path):
+    for epoch in (0, 1, 2, 1):
+        recorder.Recorder(path).append(epoch, row(epoch + 10 * (epoch == 1)))
+    assert gw.load_run(path).epochs["test_loss"].tolist() == [0, 11, 2]
+
+
+def test_every_column_has_units_and_a_description(path):
+    with h5py.File(path) as file:
+        for column in file["epochs"].values():
+            assert column.attrs["units"] and column.attrs["description"]
+
+
+def test_the_contract_names_these_columns():
+    phases = ("compute", "encode", "comm", "decode", "update", "other")
+    links = [f"{link}_{part}_bytes" for link in ("uplink", "downlink") for part in ("header", "keys", "values", "tables")]
+    assert set(recorder.PER_RANK) >= {
+        "epoch_time_s", "comm_wait_s", "uplink_bytes", "downlink_bytes", "sent_bytes", "received_bytes", "control_bytes", "nnz", "vnmse",
+        *(f"{phase}_{clock}_s" for phase in phases for clock in ("wall", "cpu")), *links,
+    }  # fmt: skip
+    assert set(recorder.PER_EPOCH) >= {"train_loss", "test_loss", "test_metric"}
+
+
+def test_a_writer_killed_between_epochs_leaves_a_readable_file(path):
+    script = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[2]); import test_recorder as t; from gradwire.recorder import Recorder\n"
+        "for epoch in range(3): Recorder(sys.argv[1]).append(epoch, t.row(epoch))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path), os.path.dirname(__file__)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert gw.load_run(path).epochs["test_loss"].tolist() == [0, 1, 2]
+    recorder.Recorder(path).append(3, row(3))
+    assert len(gw.load_run(path).epochs["test_loss"]) == 4
+
+
+def test_reading_while_writing_does_not_break_the_writer(path):
+    with h5py.File(path, "r", locking=False):
+        recorder.Recorder(path).append(0, row(0))
+    assert len(gw.load_run(path).epochs["vnmse"]) == 1
+
+
+def test_other_files_are_refused(tmp_path):
+    assert recorder.run_state(tmp_path / "none.h5") == "missing"
+    with pytest.raises(gw.DataError, match="found none"):
+        gw.load_run(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with pytest.raises(gw.DataError, match="not a readable HDF5 file"):
+        gw.load_run(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "other.h5", "w"):
+        pass
+    with pytest.raises(gw.DataError, match="schema"):
+        gw.load_run(tmp_path / "other.h5")
+
+
+def test_a_newer_schema_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 99
+    with pytest.raises(gw.DataError, match="newer"):
+        gw.load_run(path)
