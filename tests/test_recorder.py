@@ -80,9 +80,13 @@ def test_a_writer_killed_between_epochs_leaves_a_readable_file(path):
 
 
 def test_reading_while_writing_does_not_break_the_writer(path):
-    with h5py.File(path, "r", locking=False):
+    reader = "import h5py, sys; file = h5py.File(sys.argv[1], 'r', locking=False); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", reader, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as watcher:
+        assert watcher.stdout.readline() == b"open\n"
         recorder.Recorder(path).append(0, row(0))
-    assert len(gw.load_run(path).epochs["vnmse"]) == 1
+        recorder.Recorder(path).append(1, row(1))
+        watcher.stdin.close()
+    assert len(gw.load_run(path).epochs["vnmse"]) == 2
 
 
 def test_other_files_are_refused(tmp_path):

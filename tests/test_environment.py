@@ -1,0 +1,40 @@
+import math
+
+import pytest
+
+from gradwire import environment
+
+
+@pytest.mark.ranks(1, 3)
+def test_all_ranks_describe_the_same_machine(comm, monkeypatch):
+    monkeypatch.delenv("GRADWIRE_NETWORK", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    found = environment.describe(comm)
+    assert all(isinstance(value, str | int | float) for value in found.values())
+    assert found["network"] == "local" and math.isnan(found["link_rate_bps"])
+    assert found["ranks"] == found["ranks_per_host"] == comm.size
+    assert found["hosts"].count(",") == 0 and found["pinning"].count("rank ") == comm.size
+    assert "numpy" in found["versions"] and found["mpi_library"] and found["cpu"] and found["omp_num_threads"] == "1"
+    started = comm.allgather({name: value for name, value in found.items() if name not in ("started_at", "link_rate_bps")})
+    assert all(entry == started[0] for entry in started)
+
+
+def test_the_network_is_named_by_whoever_shapes_it(monkeypatch):
+    monkeypatch.setenv("GRADWIRE_NETWORK", "shaped")
+    monkeypatch.setenv("GRADWIRE_LINK_RATE_BPS", "1e9")
+    from mpi4py import MPI
+
+    found = environment.describe(MPI.COMM_SELF)
+    assert (found["network"], found["link_rate_bps"]) == ("shaped", 1e9)
+
+
+def test_commit_is_unknown_outside_a_checkout(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "gradwire" / "environment.py"))
+    assert environment._git_commit() == "unknown"
+    monkeypatch.setenv("PATH", "")
+    assert environment._git_commit() == "unknown"
+
+
+def test_affinity_is_written_as_spans(monkeypatch):
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: {0, 1, 2, 5, 7, 8}, raising=False)
+    assert environment._affinity() == "0-2,5,7-8"
