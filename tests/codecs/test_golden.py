@@ -1,0 +1,48 @@
+"""Golden messages: the bytes of every whole codec and part stay what they are (tests/golden/<spec>.msg).
+
+A difference means that the format changed: from release 0.1 on that needs a new name or version. Before it, bump message.VERSION
+or say so in CHANGELOG.md, and write the files again with GRADWIRE_WRITE_GOLDEN=1.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradwire as gw
+
+FOLDER = Path(__file__).parents[1] / "golden"
+STEP = gw.Step(index=5, seed=3, rank=2)
+SPECS = [
+    *gw.list_codecs(),
+    "natural(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(rounding=stochastic)", "sketchml(center=mean)",
+    "topk(ratio=0.25)+byteflag+fp16", "threshold(t=0.01)+bitflag(widths=optimal)+bf16", "nonzero+adaptive+quantile", "byteflag+minmax(groups=4)",
+]  # fmt: skip
+
+
+def gradient(dense):
+    """Values and keys from integer arithmetic alone, so that no library's random numbers matter."""
+    i = np.arange(120, dtype=np.int64)
+    word = i * 2654435761 % 2**32
+    values = np.ldexp(1.0 + (word >> 28) / 16.0, -(word >> 8 & 15).astype(int)) * np.where(word & 1, 1, -1)
+    if dense:
+        return gw.Gradient(values.astype(np.float32), len(values))
+    keys = np.cumsum(1 + (word >> 16) % np.where(i % 10, 50, 5000))
+    return gw.Gradient(values.astype(np.float32), 2**20, keys)
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_bytes_stay_what_they_are(spec, dense):
+    codec = gw.codec(spec)
+    message = codec.encode(gradient(dense), STEP)
+    path = FOLDER / f"{re.sub('[^a-z0-9]+', '-', spec).strip('-')}-{'dense' if dense else 'sparse'}.msg"
+    if os.environ.get("GRADWIRE_WRITE_GOLDEN"):
+        FOLDER.mkdir(exist_ok=True)
+        path.write_bytes(bytes(message))
+    golden = path.read_bytes()
+    assert bytes(message) == golden
+    decoded, again = codec.decode(gw.Message.from_bytes(golden), STEP), codec.decode(message, STEP)
+    assert np.array_equal(decoded.values, again.values)

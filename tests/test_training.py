@@ -1,0 +1,154 @@
+"""The loop, end to end, on small libsvm files: what is recorded, and that equal runs are equal."""
+
+import numpy as np
+import pytest
+
+import gradwire as gw
+from gradwire import config, recorder, training
+from gradwire.logs import Quiet
+
+DIM = 3000
+
+
+def write_data(folder, rows=600, seed=0):
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=DIM)
+    lines = []
+    for _ in range(rows):
+        keys = np.sort(rng.choice(DIM, 12, replace=False))
+        label = 1 if weights[keys].sum() + rng.normal() > 0 else 0
+        lines.append(f"{label} " + " ".join(f"{key}:1" for key in keys))
+    (folder / "rows.svm").write_text("\n".join(lines) + "\n")
+
+
+def prepare(comm, folder, monkeypatch):
+    monkeypatch.setenv("GRADWIRE_CACHE", str(folder / "cache"))
+    if comm.rank == 0:
+        write_data(folder)
+        (folder / "trial.toml").write_text(
+            f'[data]\nname = "libsvm"\ntrain = "{folder / "rows.svm"}"\ntest_fraction = 0.25\nn_features = {DIM}\nzero_based = true\n'
+            "[optimizer]\nlr = 0.05\n[run]\nepochs = 3\nbatch_size = 40\nvnmse_samples = 2\n"
+        )
+    comm.Barrier()
+
+
+def run(comm, folder, *overrides, resume=False, results="results"):
+    chosen = config.load(folder / "trial.toml", overrides).runs()[0]
+    path = training.train(chosen, comm, folder / results, resume=resume, progress=Quiet())
+    comm.Barrier()
+    return gw.load_run(path)
+
+
+@pytest.mark.ranks(1, 2, 3, 4)
+def test_a_run_records_every_second_and_byte(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    found = run(comm, shared_path, "codec.uplink=adam-sparse")
+    rows, ranks = found.epochs, comm.size
+    assert found.finished and found.ranks == ranks and found.dim == DIM
+    assert rows["epoch_time_s"].shape == (3, ranks) and rows["test_loss"].shape == (3,)
+    for clock in ("wall", "cpu"):
+        total = sum(rows[f"{phase}_{clock}_s"] for phase in ("compute", "encode", "comm", "decode", "update", "other"))
+        if clock == "wall":
+            assert np.allclose(total, rows["epoch_time_s"])
+        assert (total > 0).all()
+    assert (rows["comm_wait_s"] <= rows["comm_wall_s"]).all()
+    for link in ("uplink", "downlink"):
+        parts = sum(rows[f"{link}_{part}_bytes"] for part in ("header", "keys", "values", "tables"))
+        assert np.array_equal(parts, rows[f"{link}_bytes"])
+    steps = rows["steps"][0, 0]
+    assert np.array_equal(rows["message_nnz"], rows["nnz"])
+    # 8 bytes a pair, each of the two sections padded to 8, a header of 56.
+    assert (rows["uplink_bytes"] - rows["sparse_baseline_bytes"] >= 56 * steps).all()
+    assert (rows["uplink_bytes"] - rows["sparse_baseline_bytes"] <= 64 * steps).all()
+    assert (rows["dense_baseline_bytes"] == 4 * DIM * steps).all()
+    assert (0 < rows["entropy_bound_bytes"]).all() and (rows["entropy_bound_bytes"] < rows["uplink_keys_bytes"]).all()
+    assert (rows["vnmse"] == 0).all()
+    assert rows["warmup"].tolist() == [1, 0, 0]
+    assert rows["rows"].sum(axis=1).tolist() == [rows["rows"][0].sum()] * 3
+    assert rows["train_loss"][-1] < rows["train_loss"][0]
+    assert 0.5 < rows["test_metric"][-1] <= 1
+
+
+@pytest.mark.ranks(3)
+def test_equal_runs_are_equal_and_uncompressed_forms_agree(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    first = run(comm, shared_path, "codec.uplink=natural", results="a")
+    second = run(comm, shared_path, "codec.uplink=natural", results="b")
+    assert first.final_params_sha256 == second.final_params_sha256
+    assert first.run_id == second.run_id
+    for name in ("train_loss", "uplink_bytes", "vnmse", "nnz"):
+        assert np.array_equal(first.epochs[name], second.epochs[name])
+    dense = run(comm, shared_path, "codec.uplink=none", "collective.name=allreduce")
+    sparse = run(comm, shared_path, "codec.uplink=adam-sparse", "collective.name=allgather")
+    assert np.allclose(dense.epochs["train_loss"], sparse.epochs["train_loss"], rtol=1e-4)
+
+
+@pytest.mark.ranks(2)
+@pytest.mark.parametrize("codec", ["topk(ratio=0.1)+bitflag+natural", "natural"])
+def test_resume_goes_on_as_if_nothing_had_happened(comm, shared_path, monkeypatch, codec):
+    prepare(comm, shared_path, monkeypatch)
+    feedback = f"codec.error_feedback={'true' if codec != 'natural' else 'false'}"
+    whole = run(comm, shared_path, f"codec.uplink={codec}", feedback, results="whole")
+
+    class Stop(Exception):
+        pass
+
+    class Interrupted(Quiet):
+        def step(self, epoch, step):
+            if (epoch, step) == (2, 3):
+                raise Stop
+
+    chosen = config.load(shared_path / "trial.toml", [f"codec.uplink={codec}", feedback]).runs()[0]
+    with pytest.raises(Stop):
+        training.train(chosen, comm, shared_path / "cut", progress=Interrupted())
+    comm.Barrier()
+    path = recorder.run_path(shared_path / "cut", chosen)
+    assert recorder.run_state(path) == "unfinished"
+    kept = gw.load_run(path).epochs["epoch_time_s"]
+    resumed = run(comm, shared_path, f"codec.uplink={codec}", feedback, resume=True, results="cut")
+    assert resumed.final_params_sha256 == whole.final_params_sha256
+    assert np.array_equal(resumed.epochs["epoch_time_s"][:2], kept), "recorded epochs were run again"
+    for name in ("train_loss", "test_metric", "uplink_bytes", "vnmse"):
+        assert np.array_equal(resumed.epochs[name], whole.epochs[name])
+
+
+@pytest.mark.ranks(2)
+def test_resume_without_a_checkpoint_starts_over_in_the_same_file(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    chosen = config.load(shared_path / "trial.toml", ["run.checkpoint_every=0"]).runs()[0]
+    path = training.train(chosen, comm, shared_path / "results", progress=Quiet())
+    comm.Barrier()
+    again = training.train(chosen, comm, shared_path / "results", resume=True, progress=Quiet())
+    assert path == again
+    assert not list(shared_path.rglob("*.ckpt"))
+    assert len(gw.load_run(path).epochs["test_loss"]) == 3
+
+
+@pytest.mark.ranks(2)
+def test_error_feedback_and_batch_ratio(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    found = run(comm, shared_path, "codec.uplink=topk(ratio=0.2)+natural", "codec.error_feedback=true", "run.batch_ratio=0.25")
+    assert found.epochs["steps"][0, 0] == 4
+    assert (found.epochs["message_nnz"] <= 0.2 * found.epochs["nnz"] + 4).all()
+    assert (found.epochs["vnmse"] > 0).all()
+    assert found.epochs["train_loss"][-1] < found.epochs["train_loss"][0]
+
+
+@pytest.mark.ranks(2)
+def test_ranks_that_end_with_different_parameters_are_an_error(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    chosen = config.load(shared_path / "trial.toml").runs()[0]
+    trained = training.Training(chosen, comm)
+    assert len(trained.params_sha256()) == 64
+    trained.params[5] += comm.rank
+    with pytest.raises(gw.GradwireError, match="different parameters"):
+        trained.params_sha256()
+
+
+def test_a_model_for_another_task_is_refused(tmp_path, monkeypatch):
+    from mpi4py import MPI
+
+    prepare(MPI.COMM_SELF, tmp_path, monkeypatch)
+    chosen = config.load(tmp_path / "trial.toml", ["model.name=linear"]).runs()[0]
+    with pytest.raises(gw.IncompatibleError, match="model linear is for regression, data libsvm is for classification"):
+        training.Training(chosen, MPI.COMM_SELF)
