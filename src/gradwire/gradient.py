@@ -24,7 +24,7 @@ class Gradient:
     def __init__(self, values, dim, keys=None, *, fresh_nnz=None):
         self.dim = _checked_dim(dim)
         self.values = _checked_values(values)
-        self.keys = None if keys is None else _checked_keys(keys, self.dim)
+        self.keys = None if keys is None else checked_keys(keys, self.dim)
         expected = self.dim if keys is None else len(self.keys)
         if len(self.values) != expected:
             what = "a dense gradient has one value for each of its" if keys is None else "one value for each key:"
@@ -92,7 +92,8 @@ def _checked_values(values):
     return np.ascontiguousarray(values)
 
 
-def _checked_keys(keys, dim):
+def checked_keys(keys, dim):
+    """`keys` as contiguous uint32, copied only when they are not; DataError unless strictly increasing integers below dim."""
     keys = np.asarray(keys) if len(keys) else np.empty(0, np.uint32)
     if keys.ndim != 1:
         raise DataError(f"expected keys of shape (nnz,), got shape {keys.shape}")

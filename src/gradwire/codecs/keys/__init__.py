@@ -1,1 +1,26 @@
+"""Key coders: strictly increasing uint32 keys ↔ bytes, without loss. Here is what those with a compiled decoder share."""
 
+from ...errors import CorruptMessage
+
+# In the order of `enum gw_keys_error` in cython_ext/keys_error.h.
+_ERRORS = (
+    "",
+    "flags that ask for another number of bytes",
+    "unused bits that are set",
+    "a flag that stands for nothing",
+    "keys that do not increase or are too large",
+)
+
+
+def check_decoded(name, error, nbytes, nnz, dim):
+    """Raise CorruptMessage if `error`, the return value of a compiled decoder, is not 0."""
+    if error:
+        raise CorruptMessage(f"{name}: expected {nnz} strictly increasing keys below {dim} in {nbytes} bytes, got {_ERRORS[error]}")
+
+
+def check_room(name, nbytes, least, nnz, dim):
+    """Raise CorruptMessage, before anything is allocated, if nnz keys need more than nbytes or there are fewer than nnz below dim."""
+    if nnz > dim:
+        raise CorruptMessage(f"{name}: expected at most {dim} keys below {dim}, got {nnz}")
+    if nbytes < least:
+        raise CorruptMessage(f"{name}: expected at least {least} bytes for {nnz} keys, got {nbytes}")

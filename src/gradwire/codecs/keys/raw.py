@@ -6,6 +6,7 @@ import numpy as np
 
 from ..._ext import sparse as _sparse
 from ...errors import CorruptMessage
+from ...gradient import checked_keys
 from ..base import KeyCoder
 
 
@@ -18,7 +19,7 @@ class Raw(KeyCoder):
     paper = ""
 
     def encode(self, keys, dim):
-        return np.ascontiguousarray(keys, "<u4").view(np.uint8)
+        return checked_keys(keys, dim).astype("<u4", copy=False).view(np.uint8)
 
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)

@@ -1,0 +1,74 @@
+"""adaptive: per message the key coder whose payload is smallest, found from size estimates rather than by encoding with each.
+
+It only chooses among coders that stand for themselves; it does not cut a message into parts.
+
+Payload: 1 byte n, the n ASCII characters of the chosen coder's specification, zeros up to a multiple of 8 bytes, that coder's payload.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ... import spec as _spec
+from ...errors import ConfigError, CorruptMessage
+from ...gradient import checked_keys
+from ..base import KeyCoder
+
+
+@dataclass(frozen=True)
+class Adaptive(KeyCoder):
+    """The smallest of several key coders; the first of them at a tie.
+
+    candidates: their specifications, joined by "+", such as "raw+bitflag(widths=optimal)". Empty: every key coder that is registered,
+    in its default configuration. Sender and receiver must agree on them, as on every configuration.
+    """
+
+    candidates: str = ""
+
+    name = "adaptive"
+    summary = "per message the smallest of the other key coders"
+    paper = ""
+
+    def __post_init__(self):
+        if not isinstance(self.candidates, str) or '"' in self.candidates:
+            raise ConfigError(f'expected candidates joined by "+", without quotation marks, got {self.candidates!r}')
+        if self.candidates:
+            self._coders  # noqa: B018  an unknown candidate is refused now, not at the first message
+
+    def encode(self, keys, dim):
+        keys = checked_keys(keys, dim)
+        _, _, head, coder = self._smallest(keys, dim)
+        return np.concatenate([head, np.frombuffer(coder.encode(keys, dim), np.uint8)])
+
+    def decode(self, payload, nnz, dim):
+        payload = np.frombuffer(payload, np.uint8)
+        for head, coder in self._coders:
+            if payload[: len(head)].tobytes() == head.tobytes():
+                return coder.decode(payload[len(head) :], nnz, dim)
+        known = ", ".join(coder.spec for _, coder in self._coders)
+        raise CorruptMessage(f"adaptive: expected the name of a key coder among {known}, got {payload[:32].tobytes()!r}")
+
+    def estimate(self, keys, dim):
+        return self._smallest(keys, dim)[0]
+
+    def _smallest(self, keys, dim):
+        """(estimated size in bytes, position, head, coder)"""
+        return min((len(head) + coder.estimate(keys, dim), i, head, coder) for i, (head, coder) in enumerate(self._coders))
+
+    @cached_property
+    def _coders(self):
+        """(head of the payload, coder) of each candidate."""
+        parts = _spec.split(self.candidates) if self.candidates else [(name, {}) for name in _spec.names("keys") if name != self.name]
+        if any(name == self.name for name, _ in parts):
+            raise ConfigError(f"expected other key coders as candidates, got {self.candidates!r}")
+        coders = [_spec.build("keys", *part) for part in parts]
+        return [(_head(coder.spec), coder) for coder in coders]
+
+
+def _head(spec):
+    """uint8: the length of the specification, its characters, zeros up to a multiple of 8."""
+    if not spec.isascii() or len(spec) > 255:
+        raise ConfigError(f"expected a key coder whose specification is at most 255 ASCII characters, got {spec!r}")
+    text = bytes([len(spec)]) + spec.encode()
+    return np.frombuffer(text + bytes(-len(text) % 8), np.uint8)
