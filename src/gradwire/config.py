@@ -11,87 +11,17 @@ Nothing here touches MPI or data.
 """
 
 import hashlib
-import inspect
 import json
 import re
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
 from pathlib import Path, PurePath
-from typing import Annotated, Any, get_type_hints
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from pydantic_core import PydanticCustomError
 
 from . import settings as _settings
 from . import spec
-from .errors import ConfigError, unknown
-
-PLUGINS = {"data": "datasets", "model": "models", "optimizer": "optimizers", "collective": "collectives"}
-"""Section → kind of the plug-in that it names."""
-
-_WORDS = {int: "an integer", float: "a number", str: "a string", bool: "true or false", dict: "a table"}
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=(), arbitrary_types_allowed=True)
-
-
-class _Plugin(_Section):
-    model_config = ConfigDict(extra="allow")
-
-
-class _Data(_Plugin):
-    name: str = "flights"
-
-
-class _Model(_Plugin):
-    name: str = "logistic"
-
-
-class _Optimizer(_Plugin):
-    name: str = "adam"
-
-
-class _Collective(_Plugin):
-    name: str = "gather_bcast"
-
-
-class _Codec(_Section):
-    uplink: str = "none"
-    downlink: str = "same"
-    error_feedback: Annotated[bool | dict[str, bool], Field(description="true, false, or a table of codec = true or false")] = False
-
-
-class _Run(_Section):
-    epochs: int = Field(ge=1, description="an integer ≥ 1")
-    batch_size: int | None = Field(None, ge=1, description="an integer ≥ 1 (rows of one rank's step)")
-    batch_ratio: float | None = Field(None, gt=0, le=1, description="a number in (0, 1] (share of one rank's rows)")
-    seed: int = Field(0, ge=0, lt=2**63, description="an integer ≥ 0")
-    repeats: int | None = Field(None, ge=1, description="an integer ≥ 1")
-    repeat: int | None = Field(None, ge=0, description="an integer ≥ 0")
-    vnmse_samples: int = Field(8, ge=0, description="an integer ≥ 0 (sampled steps per epoch)")
-    checkpoint_every: int = Field(1, ge=0, description="an integer ≥ 0 (epochs; 0 = never)")
-
-    @model_validator(mode="after")
-    def _exclusive(self):
-        for one, other in (("batch_size", "batch_ratio"), ("repeats", "repeat")):
-            if getattr(self, one) is not None and getattr(self, other) is not None:
-                raise PydanticCustomError("exclusive", f"expected one of run.{one} and run.{other}, got both")
-        return self
-
-
-class _File(_Section):
-    data: dict = {}
-    model: dict = {}
-    optimizer: dict = {}
-    codec: dict = {}
-    collective: dict = {}
-    run: dict = {}
-    sweep: dict = {}
-
-
-_NAMED = {"data": _Data, "model": _Model, "optimizer": _Optimizer, "collective": _Collective}
+from .errors import ConfigError
+from .schema import NAMED, PLUGINS, CodecSection, ExperimentFile, RunSection, checked, options_of
 
 
 @dataclass(frozen=True)
@@ -135,6 +65,14 @@ class RunConfig:
         downlink = None if self.downlink == "same" else spec.codec(self.downlink)
         self.build_collective().check(spec.codec(self.uplink), downlink, size)
 
+    def steps_per_epoch(self, train_rows, size):
+        """Synchronous steps of an epoch: those of the rank with the most rows; a shard is every size-th row."""
+        return -(-_shard(train_rows, size) // self.rows_per_step(train_rows, size))
+
+    def rows_per_step(self, train_rows, size):
+        """Batch size of one rank."""
+        return self.batch_size or max(1, round(self.batch_ratio * _shard(train_rows, size)))
+
     @property
     def run_id(self):
         """codec slug, 8 hex digits of a hash of the configuration without the repeat, repeat: "fastsgd-0f3a77c1-r0"."""
@@ -146,9 +84,10 @@ class RunConfig:
 
     def settings(self):
         """The nested dict of this run's experiment file, defaults spelled out."""
+        plugins = {section: getattr(self, section) for section in PLUGINS}
         batch = {"batch_size": self.batch_size} if self.batch_ratio is None else {"batch_ratio": self.batch_ratio}
         return {
-            **{section: _plain({"name": named["name"], **named["options"]}) for section, named in self._named().items()},
+            **{section: _plain({"name": named["name"], **named["options"]}) for section, named in plugins.items()},
             "codec": {"uplink": self.uplink, "downlink": self.downlink, "error_feedback": self.error_feedback},
             "run": {
                 "epochs": self.epochs,
@@ -163,9 +102,6 @@ class RunConfig:
     def toml(self):
         """The experiment file of this one run: `load` reads it back."""
         return tomli_w.dumps(self.settings())
-
-    def _named(self):
-        return {section: getattr(self, section) for section in PLUGINS}
 
 
 @dataclass(frozen=True)
@@ -190,7 +126,7 @@ def load(path, overrides=(), codec=None):
     path = _settings.find(path)
     try:
         settings = _settings.read(path)
-        _checked(_File, "", settings)
+        checked(ExperimentFile, "", settings)
         sweep = _settings.take_sweep(settings)
     except ConfigError as error:
         raise error if str(path) in str(error) else ConfigError(f"{path}: {error}") from error
@@ -207,12 +143,12 @@ def load(path, overrides=(), codec=None):
 
 def plugin(section, settings):
     """{"name", "options"} of the plug-in that `settings` (name and options) of a section of PLUGINS name; every field is filled in."""
-    named = _checked(_NAMED[section], section, settings)
+    named = checked(NAMED[section], section, settings)
     cls = _prefixed(f"{section}.name", spec.lookup, PLUGINS[section], named.name)
     options = named.model_extra
     if is_dataclass(cls):
-        checked = _checked(_schema(cls), section, {"name": named.name, **options})
-        options = {key: getattr(checked, key) for key in options}
+        typed = checked(options_of(cls), section, {"name": named.name, **options})
+        options = {key: getattr(typed, key) for key in options}
     built = _prefixed(section, spec.build, PLUGINS[section], named.name, options)
     if is_dataclass(cls):
         options = {f.name: getattr(built, f.name) for f in fields(cls) if f.init}
@@ -232,9 +168,10 @@ def _configs(name, settings, sweep):
 
 def _point(name, settings):
     """The repeats of one point of the sweep."""
-    file = _checked(_File, "", settings)
-    named = {section: plugin(section, getattr(file, section)) for section in PLUGINS}
-    codec, run = _checked(_Codec, "codec", file.codec), _checked(_Run, "run", file.run)
+    checked(ExperimentFile, "", settings)
+    named = {section: plugin(section, settings.get(section, {})) for section in PLUGINS}
+    codec = checked(CodecSection, "codec", settings.get("codec", {}))
+    run = checked(RunSection, "run", settings.get("run", {}))
     uplink = _codec_spec("codec.uplink", codec.uplink)
     common = {
         "experiment": name,
@@ -271,49 +208,15 @@ def _prefixed(where, function, *arguments):
         raise ConfigError(f"{where}: {arguments[-1]!r} cannot be imported: {error}") from error
 
 
-@cache
-def _schema(cls):
-    """pydantic model of a plug-in's options, from the fields and annotations of its dataclass."""
-    try:
-        hints = get_type_hints(cls)
-    except NameError:  # a name that the plug-in imports for type checkers only
-        hints = {}
-    schema = {f.name: (hints.get(f.name, Any), None) for f in fields(cls) if f.init}
-    return create_model(cls.__name__, __base__=_Section, name=(str, ...), **schema)
-
-
-def _checked(model, section, settings):
-    """`settings` as an instance of the model, else ConfigError with one line for each thing that is wrong.
-
-    The check goes through JSON: there, strict types still let a list be a tuple and an integer be a number.
-    """
-    try:
-        return model.model_validate_json(json.dumps(settings, default=str))
-    except ValidationError as error:
-        lines = [_line(model, section, settings, problem) for problem in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
-
-
-def _line(model, section, settings, problem):
-    if not problem["loc"]:
-        return problem["msg"]
-    key, prefix = problem["loc"][0], f"{section}." if section else ""
-    if problem["type"] == "extra_forbidden":
-        return unknown("key" if section else "section", f"{prefix}{key}", [f"{prefix}{known}" for known in model.model_fields])
-    field = model.model_fields[key]
-    came = repr(settings[key]) if key in settings else "nothing"
-    return f"{prefix}{key}: expected {field.description or _described(field.annotation)}, got {came}"
-
-
-def _described(annotation):
-    return _WORDS.get(annotation) or inspect.formatannotation(annotation)
+def _shard(train_rows, size):
+    return -(-train_rows // size)
 
 
 def _arguments(named):
     return {"name": named["name"], "arguments": named["options"]}
 
 
-def _plain(value: Any):
+def _plain(value):
     """`value` in the types that TOML knows; None, which it does not know, is left out of tables."""
     if isinstance(value, dict):
         return {str(key): _plain(entry) for key, entry in value.items() if entry is not None}

@@ -3,7 +3,9 @@
 `step` is called for every step of a training, so it draws at most ten times a second and costs two clock readings' time otherwise.
 """
 
+import logging
 import sys
+from contextlib import contextmanager
 from time import perf_counter
 
 from tqdm import tqdm
@@ -109,6 +111,29 @@ def progress(rank, configs, stream=None):
         return Quiet()
     stream = stream or sys.stderr
     return (Bar if stream.isatty() else Lines)(configs, stream)
+
+
+@contextmanager
+def shown(progress):
+    """While the block runs, what gradwire's loggers say (from INFO on) becomes notes of `progress`."""
+    logger, handler = logging.getLogger("gradwire"), _Notes(progress)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, progress):
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record):
+        self._progress.note(self.format(record))
 
 
 def _duration(seconds):
