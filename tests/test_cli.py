@@ -76,6 +76,7 @@ def gradwire(*arguments, ranks=None, **environ):
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     }
     environ = os.environ | openmpi | {"PYTHONPATH": os.pathsep.join(paths)} | environ
+    environ.pop("COVERAGE_PROCESS_CONFIG", None)  # an aborted rank would leave half a coverage file
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -89,6 +89,12 @@ def test_a_plugin_that_is_no_dataclass(write):
     assert "plain: unknown argument 'lrr'" in error_of(path, ["optimizer.name=plain", "optimizer.lrr=2"])
 
 
+def test_a_plugin_whose_annotations_cannot_be_read(write):
+    path = write()
+    assert one(path, ["optimizer.name=untyped", "optimizer.lr=2"]).build_optimizer().lr == 2
+    assert "unknown key 'optimizer.lrr' (did you mean 'optimizer.lr'?)" in error_of(path, ["optimizer.name=untyped", "optimizer.lrr=2"])
+
+
 def test_batch_ratio_replaces_the_default_batch_size(write):
     run = one(write(TOY + "batch_ratio = 0.1"))
     assert (run.batch_size, run.batch_ratio) == (None, 0.1)

@@ -242,7 +242,3 @@ def _redraw(args):
     names = [name.removesuffix(".toml").rpartition("/")[2] for name in args.experiments]
     for path in getattr(report, args.what)(args.results, names):
         print(f"wrote {path}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -133,8 +133,6 @@ def _value(text, override):
 
 def _leaves(table, path=()):
     """(path, value) of every entry that is not a table. A key at the top may be a dotted one in quotes."""
-    if not isinstance(table, dict):
-        raise ConfigError(f"sweep: expected a table, got {table!r}")
     for key, value in table.items():
         here = (*path, key) if path else _key_path(key) or (key,)
         if isinstance(value, dict):

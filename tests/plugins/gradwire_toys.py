@@ -41,6 +41,15 @@ class ToyOptimizer:
     name = "toy"
 
 
+@dataclass(frozen=True)
+class UntypedOptimizer:
+    """Its annotations are for type checkers only: any value goes to the plug-in."""
+
+    lr: "SomethingUnknown" = 0.1  # noqa: F821
+
+    name = "untyped"
+
+
 class PlainOptimizer:
     """Not a dataclass: it says what it takes in `arguments`."""
 
