@@ -95,3 +95,20 @@ def shared_path(comm, tmp_path_factory):
     """A fresh folder that all ranks see."""
     path = comm.bcast(str(tmp_path_factory.mktemp("ranks")) if comm.rank == 0 else None)
     return Path(path)
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """The plug-ins of tests/plugins, found through their entry points; returns that folder."""
+    from gradwire import spec
+
+    def forget():
+        spec._plugins.cache_clear()
+        spec.lookup.cache_clear()
+
+    folder = Path(__file__).parent / "plugins"
+    monkeypatch.syspath_prepend(str(folder))
+    forget()
+    yield folder
+    monkeypatch.undo()
+    forget()

@@ -1,0 +1,244 @@
+"""The command gradwire: run, list, inspect, data, bench, figures, tables.
+
+Every heavy import is inside the command that needs it, so `gradwire --help` is quick, and only `run` initialises MPI, after
+configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 130 interrupted.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from . import launch
+from .errors import ConfigError, IncompatibleError
+from .listing import KINDS
+
+RESULTS = "results"
+
+
+def main(argv=None):
+    """Run one command; returns the exit status. Under mpiexec every rank calls it."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args = _parser().parse_args(arguments)
+    except SystemExit as stop:
+        return stop.code
+    args.arguments = arguments
+    try:
+        code = args.command(args) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `gradwire list | head`: nobody reads on, and the interpreter must not flush to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        return launch.fail(error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors and help are printed once, not by every rank."""
+
+    def _print_message(self, message, file=None):
+        if launch.speaks():
+            super()._print_message(message, file)
+
+
+def _parser():
+    from . import __version__
+
+    parser = _Parser(prog="gradwire", description="What a gradient looks like on the wire, and what that is worth.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="train as an experiment file says and record everything; start it under mpiexec, or with --ranks")
+    run.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
+    run.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
+    run.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
+    _add_results(run)
+    run.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
+    run.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
+    run.add_argument("--ranks", type=_positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
+    run.set_defaults(command=_run)
+
+    listing = commands.add_parser("list", help="what there is, with one line and the paper of each")
+    listing.add_argument("kind", nargs="?", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    listing.set_defaults(command=_list)
+
+    inspect = commands.add_parser("inspect", help="what a run file holds")
+    inspect.add_argument("path", metavar="RUN.h5")
+    inspect.set_defaults(command=_inspect)
+
+    data = commands.add_parser("data", help="prepare a data set, or say what it is")
+    data.add_argument("action", choices=("prepare", "info"))
+    data.add_argument("name", metavar="NAME", help="see `gradwire list datasets`")
+    data.add_argument("--set", action="append", default=[], metavar="key=value", help="option of the data set; may be repeated")
+    data.set_defaults(command=_data)
+
+    bench = commands.add_parser("bench", help="micro-benchmarks")
+    bench.add_argument("what", choices=("compute",))
+    bench.set_defaults(command=_bench)
+
+    for name, text in (("figures", "draw figures again from run files"), ("tables", "write tables again from run files")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all that have runs when none is named")
+        _add_results(command)
+        command.set_defaults(command=_redraw, what=name)
+    return parser
+
+
+def _add_results(parser):
+    parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of runs, figures and tables (default: %(default)s)")
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer ≥ 1, got {text!r}")
+    return int(text)
+
+
+def _run(args):
+    from . import config
+
+    found = launch.launcher()
+    if found:
+        launch.check_ranks(args.ranks, found.size)
+    experiment = config.load(args.experiment, args.set, args.codec)
+    size = found.size if found else args.ranks or 1
+    if args.dry_run:
+        return _dry_run(experiment.runs(), args.results, size) if launch.speaks() else 0
+    for run in experiment.runs():
+        run.check(size)
+    if size > 1 and not found:
+        launch.mpiexec(size, args.arguments)
+    comm = _world(args.ranks)
+    try:
+        paths = _train_all(experiment.runs(), args, comm)
+        if comm.rank == 0:
+            from .report import summarise
+
+            print(summarise(args.results, experiment.name, paths), flush=True)
+    except (Exception, KeyboardInterrupt) as error:
+        return launch.fail(error, comm)
+    return 0
+
+
+def _world(ranks):
+    """The world communicator, checked against the launcher. This initialises MPI."""
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise ConfigError(f"mpi4py cannot load an MPI library: {error}; `pip install 'gradwire[mpich]'` brings one") from error
+    launch.check_world(MPI.COMM_WORLD.size, ranks)
+    return MPI.COMM_WORLD
+
+
+def _train_all(runs, args, comm):
+    """Train what is not finished; returns the paths of all run files. A collective call."""
+    from . import data, logs
+    from .training import train
+
+    plan = launch.on_root(comm, _plan, runs, args.results, args.resume, comm.size)
+    todo = [run for run, (_, state) in zip(runs, plan) if state != "finished"]
+    progress = logs.progress(comm.rank, todo)
+    for run, (path, state) in zip(runs, plan):
+        if state == "finished":
+            progress.note(f"{run.run_id}: skipped, finished already in {path}")
+    with logs.shown(progress):
+        for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run in todo}.values():
+            data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
+        for run, (_, state) in zip(runs, plan):
+            if state != "finished":
+                train(run, comm, args.results, resume=state == "unfinished", progress=progress)
+    return [path for path, _ in plan]
+
+
+def _plan(runs, results, resume, size):
+    """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume."""
+    from .recorder import load_run, run_path, run_state
+
+    Path(results).mkdir(parents=True, exist_ok=True)
+    plan = [(path, run_state(path)) for path in (run_path(results, run) for run in runs)]
+    unfinished = [path for path, state in plan if state == "unfinished"]
+    if unfinished and not resume:
+        raise ConfigError(f"{', '.join(map(str, unfinished))}: unfinished; add --resume to go on, or delete it to begin again")
+    for path in unfinished:
+        if (ranks := load_run(path).ranks) != size:
+            raise IncompatibleError(f"{path}: was begun on {ranks} ranks and can only be resumed on as many, got {size}")
+    return plan
+
+
+def _dry_run(runs, results, size):
+    """Print the plan. 2 if a run is not legal."""
+    from . import listing
+    from .recorder import run_path, run_state
+
+    rows, problems = [], []
+    for run in runs:
+        try:
+            run.check(size)
+            legal = "yes"
+        except IncompatibleError as error:
+            problems.append(f"gradwire: {run.run_id}: {error}")
+            legal = "no"
+        state = run_state(run_path(results, run))
+        rows.append((run.run_id, run.uplink, run.collective["name"], "new" if state == "missing" else state, legal, _steps(run, size)))
+    print(listing.aligned(("run", "codec", "collective", "state", f"legal on {size}", "steps"), rows))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 2 if problems else 0
+
+
+def _steps(run, size):
+    """ "327 × 10 epochs", if the data set is prepared."""
+    from . import data
+
+    dataset = run.dataset()
+    known = data.is_prepared(dataset)
+    steps = run.steps_per_epoch(data.load(dataset).train.n_rows, size) if known else "(data not prepared)"
+    return f"{steps} × {run.epochs} epochs"
+
+
+def _list(args):
+    from . import listing
+
+    print(listing.plugins([args.kind] if args.kind else KINDS))
+
+
+def _inspect(args):
+    from . import listing
+    from .recorder import load_run
+
+    print(listing.run_text(load_run(args.path)))
+
+
+def _data(args):
+    from . import config, data, listing, logs, settings, spec
+
+    options = {"name": args.name}
+    for text in args.set:
+        path, value = settings.parse_override(text)
+        settings.put(options, path, value)
+    named = config.plugin("data", options)
+    dataset = spec.build("datasets", named["name"], named["options"])
+    if args.action == "prepare":
+        with logs.shown(logs.progress(0, [])):
+            data.load(dataset)
+    facts = data.describe(dataset) if data.is_prepared(dataset) else None
+    print(listing.dataset_text(args.name, dataset, named["options"], facts))
+
+
+def _bench(args):
+    from . import listing
+    from .bench import compute
+
+    rows = compute.run()
+    print(listing.aligned(tuple(rows[0]), [tuple(row.values()) for row in rows]))
+
+
+def _redraw(args):
+    from . import report
+
+    names = [name.removesuffix(".toml").rpartition("/")[2] for name in args.experiments]
+    for path in getattr(report, args.what)(args.results, names):
+        print(f"wrote {path}")

@@ -1,0 +1,228 @@
+"""Configuration: an experiment is one TOML file, checked by pydantic, that expands to runs.
+
+    [data] name and its options    [model] name and its options    [optimizer] name, lr, lr_decay and its options
+    [codec] uplink, downlink, error_feedback                       [collective] name and its options
+    [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), vnmse_samples, checkpoint_every
+    [sweep] section.key = [values]: the Cartesian product of all lists, the last one varies fastest
+
+The options of [data], [model], [optimizer] and [collective] are the fields of the plug-in's dataclass, checked against its
+annotations. Every wrong key and value is a ConfigError of one line that names section.key, what was expected and what came.
+Nothing here touches MPI or data.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path, PurePath
+
+import tomli_w
+
+from . import settings as _settings
+from . import spec
+from .errors import ConfigError
+from .schema import NAMED, PLUGINS, CodecSection, ExperimentFile, RunSection, checked, options_of
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run, complete and checked. data, model, optimizer, collective: {"name": …, "options": every field of the plug-in}.
+
+    uplink, downlink: full specification strings; downlink may be "same". error_feedback: whether this uplink has it.
+    Exactly one of batch_size (rows per rank and step) and batch_ratio (share of a rank's rows) is not None. seed: of this repeat.
+    """
+
+    experiment: str
+    data: dict
+    model: dict
+    optimizer: dict
+    collective: dict
+    uplink: str
+    downlink: str
+    error_feedback: bool
+    epochs: int
+    batch_size: int | None
+    batch_ratio: float | None
+    seed: int
+    repeat: int
+    vnmse_samples: int
+    checkpoint_every: int
+
+    def dataset(self):
+        return spec.build("datasets", **_arguments(self.data))
+
+    def build_model(self):
+        return spec.build("models", **_arguments(self.model))
+
+    def build_optimizer(self):
+        return spec.build("optimizers", **_arguments(self.optimizer))
+
+    def build_collective(self):
+        return spec.build("collectives", **_arguments(self.collective))
+
+    def check(self, size):
+        """Raise IncompatibleError, naming pairs that work, if codecs and collective do not fit on `size` ranks. No MPI."""
+        downlink = None if self.downlink == "same" else spec.codec(self.downlink)
+        self.build_collective().check(spec.codec(self.uplink), downlink, size)
+
+    def steps_per_epoch(self, train_rows, size):
+        """Synchronous steps of an epoch: those of the rank with the most rows; a shard is every size-th row."""
+        return -(-_shard(train_rows, size) // self.rows_per_step(train_rows, size))
+
+    def rows_per_step(self, train_rows, size):
+        """Batch size of one rank."""
+        return self.batch_size or max(1, round(self.batch_ratio * _shard(train_rows, size)))
+
+    @property
+    def run_id(self):
+        """codec slug, 8 hex digits of a hash of the configuration without the repeat, repeat: "fastsgd-0f3a77c1-r0"."""
+        settings = self.settings()
+        del settings["run"]["repeat"]
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+        slug = re.sub("[^a-z0-9]+", "-", self.uplink.lower()).strip("-")[:80].rstrip("-")
+        return f"{slug}-{digest}-r{self.repeat}"
+
+    def settings(self):
+        """The nested dict of this run's experiment file, defaults spelled out."""
+        plugins = {section: getattr(self, section) for section in PLUGINS}
+        batch = {"batch_size": self.batch_size} if self.batch_ratio is None else {"batch_ratio": self.batch_ratio}
+        return {
+            **{section: _plain({"name": named["name"], **named["options"]}) for section, named in plugins.items()},
+            "codec": {"uplink": self.uplink, "downlink": self.downlink, "error_feedback": self.error_feedback},
+            "run": {
+                "epochs": self.epochs,
+                **batch,
+                "seed": self.seed - self.repeat,
+                "repeat": self.repeat,
+                "vnmse_samples": self.vnmse_samples,
+                "checkpoint_every": self.checkpoint_every,
+            },
+        }
+
+    def toml(self):
+        """The experiment file of this one run: `load` reads it back."""
+        return tomli_w.dumps(self.settings())
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked experiment file. name: the file's stem."""
+
+    name: str
+    path: Path
+    configs: tuple[RunConfig, ...]
+
+    def runs(self):
+        """Its runs: all points of the sweep, then all again for the next repeat, so that a drift of the machine hits all alike."""
+        return list(self.configs)
+
+
+def load(path, overrides=(), codec=None):
+    """Experiment of a TOML file, or of a bare name in experiments/.
+
+    overrides: "section.key=value" strings, a value in TOML or a bare word. codec: replaces the uplink and a sweep over it.
+    Raises ConfigError for whatever is wrong in it, also in plug-ins' options and codec specifications.
+    """
+    path = _settings.find(path)
+    try:
+        settings = _settings.read(path)
+        checked(ExperimentFile, "", settings)
+        sweep = _settings.take_sweep(settings)
+    except ConfigError as error:
+        raise error if str(path) in str(error) else ConfigError(f"{path}: {error}") from error
+    for text in overrides:
+        _settings.override(settings, sweep, text)
+    if codec is not None:
+        _settings.override_codec(settings, sweep, codec)
+    try:
+        configs = _configs(path.stem, settings, sweep)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return Experiment(path.stem, path, configs)
+
+
+def plugin(section, settings):
+    """{"name", "options"} of the plug-in that `settings` (name and options) of a section of PLUGINS name; every field is filled in."""
+    named = checked(NAMED[section], section, settings)
+    cls = _prefixed(f"{section}.name", spec.lookup, PLUGINS[section], named.name)
+    options = named.model_extra
+    if is_dataclass(cls):
+        typed = checked(options_of(cls), section, {"name": named.name, **options})
+        options = {key: getattr(typed, key) for key in options}
+    built = _prefixed(section, spec.build, PLUGINS[section], named.name, options)
+    if is_dataclass(cls):
+        options = {f.name: getattr(built, f.name) for f in fields(cls) if f.init}
+    return {"name": named.name, "options": options}
+
+
+def _configs(name, settings, sweep):
+    points = [_point(name, point) for point in _settings.expand(settings, sweep)]
+    configs = [config for repeat in range(max(map(len, points))) for point in points for config in point[repeat : repeat + 1]]
+    seen = {}
+    for config in configs:
+        if config.run_id in seen:
+            raise ConfigError(f"sweep: two of its points are the same run, {config.run_id} (codec {config.uplink})")
+        seen[config.run_id] = config
+    return tuple(configs)
+
+
+def _point(name, settings):
+    """The repeats of one point of the sweep."""
+    checked(ExperimentFile, "", settings)
+    named = {section: plugin(section, settings.get(section, {})) for section in PLUGINS}
+    codec = checked(CodecSection, "codec", settings.get("codec", {}))
+    run = checked(RunSection, "run", settings.get("run", {}))
+    uplink = _codec_spec("codec.uplink", codec.uplink)
+    common = {
+        "experiment": name,
+        **named,
+        "uplink": uplink,
+        "downlink": "same" if codec.downlink == "same" else _codec_spec("codec.downlink", codec.downlink),
+        "error_feedback": _feedback(codec.error_feedback, uplink),
+        "batch_size": run.batch_size or (1000 if run.batch_ratio is None else None),
+        **{key: getattr(run, key) for key in ("epochs", "batch_ratio", "vnmse_samples", "checkpoint_every")},
+    }
+    repeats = range(run.repeats or 1) if run.repeat is None else [run.repeat]
+    return [RunConfig(**common, seed=run.seed + repeat, repeat=repeat) for repeat in repeats]
+
+
+def _feedback(given, uplink):
+    """Whether `uplink` has error feedback: the entry of its full specification, else that of its name, else no."""
+    if isinstance(given, bool):
+        return given
+    table = {_codec_spec("codec.error_feedback", key): value for key, value in given.items()}
+    return table.get(uplink, table.get(uplink.partition("(")[0], False))
+
+
+def _codec_spec(where, text):
+    return _prefixed(where, spec.codec, text).spec
+
+
+def _prefixed(where, function, *arguments):
+    """function(*arguments), its error naming the key that it is about."""
+    try:
+        return function(*arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    except ImportError as error:
+        raise ConfigError(f"{where}: {arguments[-1]!r} cannot be imported: {error}") from error
+
+
+def _shard(train_rows, size):
+    return -(-train_rows // size)
+
+
+def _arguments(named):
+    return {"name": named["name"], "arguments": named["options"]}
+
+
+def _plain(value):
+    """`value` in the types that TOML knows; None, which it does not know, is left out of tables."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, PurePath) else value
+
+
+__all__ = ["PLUGINS", "Experiment", "RunConfig", "load", "plugin"]

@@ -1,0 +1,147 @@
+"""Experiment files before they are checked: finding one, `--set` and `--codec`, and the expansion of [sweep].
+
+Settings are the nested dict that tomllib reads. What the keys mean, and which there are, is config.py's business.
+"""
+
+import itertools
+import tomllib
+from copy import deepcopy
+from pathlib import Path
+
+from .errors import ConfigError, unknown
+
+EXPERIMENTS = Path("experiments")
+_EITHER_OR = {("run", "batch_size"): ("run", "batch_ratio"), ("run", "repeat"): ("run", "repeats")}
+_EITHER_OR |= {b: a for a, b in _EITHER_OR.items()}
+
+
+def find(experiment):
+    """Path of an experiment file: `experiment` itself, or a bare name in experiments/; ".toml" may be left out."""
+    given = Path(experiment)
+    folders = [given.parent] if given.parent.parts else [given.parent, EXPERIMENTS]
+    for folder in folders:
+        for path in (folder / given.name, folder / f"{given.name}.toml"):
+            if path.is_file():
+                return path
+    known = {path.stem for folder in (*folders, EXPERIMENTS) for path in folder.glob("*.toml") if path.stem != "pyproject"}
+    raise ConfigError(f"no file {str(experiment)!r}; {unknown('experiment', given.stem, known) if known else 'none is known here'}")
+
+
+def read(path):
+    """The settings of a TOML file. ConfigError if it cannot be read or is not TOML."""
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def take_sweep(settings):
+    """Remove [sweep] from `settings`; returns {key path, a tuple: list of values} in file order."""
+    found = {}
+    for path, values in _leaves(settings.pop("sweep", {})):
+        name = ".".join(("sweep", *path))
+        if not isinstance(values, list):
+            raise ConfigError(f"{name}: expected a list of values, got {values!r}")
+        if not values:
+            raise ConfigError(f"{name}: expected at least one value, got an empty list")
+        if len(path) < 2:
+            raise ConfigError(f"{name}: expected section.key, got {'.'.join(path)!r}")
+        if path in found:
+            raise ConfigError(f"{name}: is given twice")
+        found[path] = values
+    return found
+
+
+def override(settings, sweep, text):
+    """Apply one `--set section.key=value`. A sweep over the key is dropped, and so is the other one of two exclusive keys."""
+    path, value = parse_override(text)
+    if len(path) < 2:
+        raise ConfigError(f"expected section.key=value, got {text!r}")
+    if path[0] == "sweep":
+        sweep |= take_sweep({"sweep": _nested(path[1:], value)})
+        return
+    sweep.pop(path, None)
+    other = _EITHER_OR.get(path)
+    if other:
+        sweep.pop(other, None)
+        if isinstance(settings.get(other[0]), dict):
+            settings[other[0]].pop(other[1], None)
+    put(settings, path, value)
+
+
+def override_codec(settings, sweep, spec):
+    """Apply `--codec SPEC`."""
+    sweep.pop(("codec", "uplink"), None)
+    put(settings, ("codec", "uplink"), spec)
+
+
+def expand(settings, sweep):
+    """One settings dict for each point of the Cartesian product; the last key of the file varies fastest."""
+    for values in itertools.product(*sweep.values()):
+        point = deepcopy(settings)
+        for path, value in zip(sweep, values):
+            put(point, path, value)
+        yield point
+
+
+def put(settings, path, value):
+    """settings[path[0]][path[1]]… = value; missing tables are made."""
+    table = settings
+    for i, key in enumerate(path[:-1]):
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{'.'.join(path[: i + 1])}: expected a table to set {path[-1]!r} in, got {table!r}")
+    table[path[-1]] = value
+
+
+def parse_override(text):
+    """'section.key=value' → (("section", "key"), value). The key is a TOML key, the value a TOML value or a bare word."""
+    for at, char in enumerate(text):
+        path = _key_path(text[:at]) if char == "=" else None
+        if path:
+            return path, _value(text[at + 1 :].strip(), text)
+    raise ConfigError(f"expected key=value, got {text!r}")
+
+
+def _key_path(text):
+    """Parts of a dotted TOML key, quotes understood; None if it is not one."""
+    try:
+        parsed = tomllib.loads(f"{text} = 0") if "\n" not in text else {}
+    except tomllib.TOMLDecodeError:
+        return None
+    path = []
+    while isinstance(parsed, dict) and len(parsed) == 1:
+        key, parsed = next(iter(parsed.items()))
+        path.append(key)
+    return tuple(path)
+
+
+def _value(text, override):
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+        if len(parsed) == 1:
+            return parsed["value"]
+    except tomllib.TOMLDecodeError as error:
+        if text and text[0] not in "\"'[{":
+            return text
+        raise ConfigError(f"--set {override}: expected a TOML value or a bare word, got {text!r}: {error}") from error
+    raise ConfigError(f"--set {override}: expected one TOML value, got {text!r}")
+
+
+def _leaves(table, path=()):
+    """(path, value) of every entry that is not a table. A key at the top may be a dotted one in quotes."""
+    for key, value in table.items():
+        here = (*path, key) if path else _key_path(key) or (key,)
+        if isinstance(value, dict):
+            yield from _leaves(value, here)
+        else:
+            yield here, value
+
+
+def _nested(path, value):
+    for key in reversed(path):
+        value = {key: value}
+    return value
