@@ -14,7 +14,7 @@ from ..base import Sparsifier
 class Threshold(Sparsifier):
     """Keeps |v| ≥ t. t > 0 is rounded to float32 first, so an entry that was set to t is kept. It may keep nothing."""
 
-    t: float
+    t: float = 1e-3
 
     name = "threshold"
     summary = "the entries of magnitude t or more"
