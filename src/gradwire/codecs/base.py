@@ -52,6 +52,8 @@ class Configured:
 def _literal(value):
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return '"' + ",".join(map(str, value)) + '"'
     return f'"{value}"' if isinstance(value, str) and not value.isidentifier() else str(value)
 
 

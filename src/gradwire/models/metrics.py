@@ -1,0 +1,28 @@
+"""Quality of scores against labels: exact AUC and root mean squared error. Both NumPy, outside the timed region."""
+
+import numpy as np
+
+
+def auc(scores, labels):
+    """Area under the ROC curve: the chance that a positive row scores above a negative one, a tie counting one half.
+
+    scores float (n,), labels (n,), positive where > 0. NaN if there is only one class or a score is NaN.
+    Exact (Mann–Whitney with average ranks): counts are integers, n up to 2³¹.
+    """
+    scores, positive = np.asarray(scores), np.asarray(labels) > 0
+    above, below = np.sort(scores[positive]), np.sort(scores[~positive])
+    if not len(above) or not len(below) or np.isnan(above[-1]) or np.isnan(below[-1]):
+        return float("nan")
+    wins = np.searchsorted(below, above, "left").sum(dtype=np.int64)
+    wins_and_ties = np.searchsorted(below, above, "right").sum(dtype=np.int64)
+    return (int(wins) + int(wins_and_ties)) / (2 * len(above) * len(below))
+
+
+def rmse(scores, labels):
+    """√ mean (score − label)², in float64. NaN for no rows."""
+    if not len(scores):
+        return float("nan")
+    return float(np.sqrt(np.mean(np.square(np.subtract(scores, labels, dtype=np.float64)))))
+
+
+METRICS = {"auc": auc, "rmse": rmse}
