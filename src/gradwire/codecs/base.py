@@ -181,11 +181,13 @@ class Sketch:
     """A quantile sketch: a mutable summary of a stream of float32 values. `gw.sketch("kll(k=200)")` makes an empty one.
 
     NaN, ±inf and questions to an empty sketch raise DataError; merging two different kinds or sizes raises IncompatibleError.
+    −0 counts as +0. `arguments` names the constructor's arguments; one named `seed` takes 64 bits of randomness.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str]
+    arguments: ClassVar[tuple[str, ...]] = ()
 
     def update(self, values):
         """Add values (array-like, any shape). Returns self."""
@@ -195,12 +197,21 @@ class Sketch:
         """Add everything that `other` summarises. Returns self; `other` is unchanged."""
         raise NotImplementedError
 
+    def prune(self):
+        """Shrink to the smallest form that keeps the guarantee. Returns self."""
+        raise NotImplementedError
+
     def quantiles(self, fractions):
         """float32, one value for each fraction in [0, 1]: the smallest item whose rank reaches the fraction."""
         raise NotImplementedError
 
     def rank(self, value):
         """Fraction of the items that are ≤ value; float, or float64 array for an array of values."""
+        raise NotImplementedError
+
+    @property
+    def rank_error(self):
+        """The guarantee: how far the fraction of items ≤ an answer may be from the one asked for."""
         raise NotImplementedError
 
     @property
