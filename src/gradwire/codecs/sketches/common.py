@@ -54,9 +54,9 @@ def unpack_header(header, magic, data):
 
 
 def wanted_ranks(fractions, count):
-    """For each fraction the least rank r ≥ 1 with r / count ≥ fraction, int64."""
+    """For each fraction the least rank r ≥ 1 with r ≥ fraction · count, int64; rounding of either side never costs a rank."""
     ranks = np.maximum(np.ceil(fractions * count), 1).astype(np.int64)
-    return ranks - ((ranks > 1) & ((ranks - 1) / count >= fractions))  # the product may have been rounded up
+    return ranks - ((ranks > 1) & ((ranks - 1) / count >= fractions))
 
 
 def quantiles_of(items, ranks, fractions):

@@ -57,7 +57,8 @@ class GK(Sketch):
         # The last value whose greatest possible rank is not beyond `wanted` by more than half the widest g + Δ:
         # its least possible rank is then not below by more (Greenwald and Khanna, proposition 1).
         reach = wanted + (g + delta).max() / 2
-        return values[np.searchsorted(greatest, reach, side="right") - 1]
+        found = values[np.searchsorted(greatest, reach, side="right") - 1]
+        return np.where(fractions == 0, values[0], found)
 
     def rank(self, value):
         common.refuse_empty(self)
