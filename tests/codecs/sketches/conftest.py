@@ -32,7 +32,7 @@ def rank_errors(sketch, items, fractions):
 
 
 def quantile_errors(sketch, items, fractions):
-    """Distance from the wanted rank, the least r with r / n ≥ f or r ≥ f n as rounded, to the ranks that the answer has among the items, as fractions of all."""
+    """Distance from the wanted rank, the least r with r / n ≥ f or r ≥ f n as rounded, to the ranks that the answer has, over n."""
     items = np.sort(items)
     answers = sketch.quantiles(fractions)
     ranks = np.arange(1, len(items) + 1)
@@ -51,7 +51,9 @@ def streams():
 def errors():
     """errors(sketch, items) → the largest of both kinds of errors over 201 fractions."""
 
-    def largest(sketch, items, fractions=np.linspace(0, 1, 201)):
+    fractions = np.linspace(0, 1, 201)
+
+    def largest(sketch, items):
         return max(rank_errors(sketch, items, fractions).max(), quantile_errors(sketch, items, fractions).max())
 
     return largest
