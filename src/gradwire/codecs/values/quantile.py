@@ -1,7 +1,8 @@
 """quantile: each value becomes the number of its quantile bucket; the buckets' values travel beside the numbers.
 
 SketchML's quantile-bucket quantification: Jiang et al., SketchML, SIGMOD 2018, section 3.2. How buckets are made, and what
-happens to exact zeros, is in buckets.py. Equal-mass buckets around midpoints keep Σ(g − ĝ)² ≤ (d / 4q)(φ²_min + φ²_max).
+happens to exact zeros, is in buckets.py. Buckets of at most m values around midpoints keep Σ(g − ĝ)² ≤ (m / 4)(φ²_min + φ²_max):
+m = d / q for values of one sign, d / (q − 1) for both signs and one exact sketch, where the split at zero is one of the q − 1.
 It is biased; it does not entropy-code the numbers.
 
 Payload, empty for no values, else:
