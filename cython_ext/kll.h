@@ -86,7 +86,7 @@ static int gw_kll_reserve(gw_kll *s, int h, int64_t n)
     return 0;
 }
 
-/* Merges the ordered b[0..n), which lies elsewhere, into the ordered level h. */
+/* Merges n ordered items b[0], b[stride], b[2 stride] …, which lie elsewhere, into the ordered level h. */
 static int gw_kll_insert(gw_kll *s, int h, const uint32_t *b, int64_t n, int64_t stride)
 {
     if (gw_kll_reserve(s, h, n)) return -1;
