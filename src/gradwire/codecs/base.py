@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import xxhash
 
+from .._ext import bitpack as _bitpack
 from .._ext import sparse as _sparse
 from ..errors import CorruptMessage
 
@@ -137,7 +138,7 @@ class ValueCoder(Configured):
         return np.ones(len(values), bool)
 
     def tables_nbytes(self, payload, nnz):
-        """How many leading bytes of an `encode` payload are side information; a multiple of 8."""
+        """How many leading bytes of an `encode` payload are side information; a multiple of 8, maybe more than a corrupt payload has."""
         return 0
 
     def omega(self, dim):
@@ -147,7 +148,8 @@ class ValueCoder(Configured):
 class GroupedValueCoder(ValueCoder):
     """A value coder that splits the pairs into groups and lets a composition code the keys group by group.
 
-    A subclass implements encode_grouped and decode_grouped. Alone, `encode` adds the packed group number of each value.
+    A subclass implements encode_grouped, decode_grouped and tables_nbytes. Alone, `encode` puts the group number of each value,
+    in ⌈log₂ max_groups⌉ bits (bitpack.h), between the tables and the rest of the payload; a dense gradient's keys are positions.
     """
 
     grouped: ClassVar[bool] = True
@@ -157,13 +159,44 @@ class GroupedValueCoder(ValueCoder):
         raise NotImplementedError
 
     def decode_grouped(self, payload, keys, sizes, step):
-        """float32 (nnz,) for `keys`, uint32 (nnz,): the keys of group 0, then those of group 1, …; sizes[i] of each."""
+        """float32 (nnz,) for `keys`, uint32 (nnz,): the keys of group 0, then those of group 1, …; sizes[i] of each, which sum to nnz."""
         raise NotImplementedError
 
     @property
     def max_groups(self):
         """Upper bound of the number of groups, at most 255."""
         raise NotImplementedError
+
+    @property
+    def _group_bits(self):
+        return max(1, (self.max_groups - 1).bit_length())
+
+    def encode(self, values, keys, step):
+        keys = np.arange(len(values), dtype=np.uint32) if keys is None else keys
+        group, payload = self.encode_grouped(values, keys, step)
+        at = self.tables_nbytes(payload, len(values))
+        packed = np.empty(_bitpack.packed_nbytes(len(values), self._group_bits), np.uint8)
+        _bitpack.pack(group.astype(np.uint16), self._group_bits, packed)
+        return np.concatenate([payload[:at], packed, payload[at:]])
+
+    def decode(self, payload, keys, step, nnz=None):
+        nnz = len(keys) if keys is not None else nnz
+        payload = np.frombuffer(payload, np.uint8)
+        at = self.tables_nbytes(payload, nnz)
+        stop = at + _bitpack.packed_nbytes(nnz, self._group_bits)
+        if len(payload) < stop:
+            raise CorruptMessage(f"{self.name} values: expected at least {stop} bytes, got {len(payload)}")
+        group = np.empty(nnz, np.uint16)
+        _bitpack.unpack(payload[at:stop], nnz, self._group_bits, group)
+        if nnz and group.max() >= self.max_groups:
+            raise CorruptMessage(f"{self.name} values: expected group numbers below {self.max_groups}, got {group.max()}")
+        order = np.argsort(group, kind="stable")
+        grouped_keys = order.astype(np.uint32) if keys is None else keys[order]
+        sizes = np.bincount(group, minlength=self.max_groups)
+        rest = np.concatenate([payload[:at], payload[stop:]])
+        values = np.empty(nnz, np.float32)
+        values[order] = self.decode_grouped(rest, grouped_keys, sizes, step)
+        return values
 
 
 class Sparsifier(Configured):
@@ -183,11 +216,13 @@ class Sketch:
     """A quantile sketch: a mutable summary of a stream of float32 values. `gw.sketch("kll(k=200)")` makes an empty one.
 
     NaN, ±inf and questions to an empty sketch raise DataError; merging two different kinds or sizes raises IncompatibleError.
+    −0 counts as +0. `arguments` names the constructor's arguments; one named `seed` takes 64 bits of randomness.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str]
+    arguments: ClassVar[tuple[str, ...]] = ()
 
     def update(self, values):
         """Add values (array-like, any shape). Returns self."""
@@ -197,12 +232,21 @@ class Sketch:
         """Add everything that `other` summarises. Returns self; `other` is unchanged."""
         raise NotImplementedError
 
+    def prune(self):
+        """Shrink to the smallest form that keeps the guarantee. Returns self."""
+        raise NotImplementedError
+
     def quantiles(self, fractions):
         """float32, one value for each fraction in [0, 1]: the smallest item whose rank reaches the fraction."""
         raise NotImplementedError
 
     def rank(self, value):
         """Fraction of the items that are ≤ value; float, or float64 array for an array of values."""
+        raise NotImplementedError
+
+    @property
+    def rank_error(self):
+        """The guarantee: how far the fraction of items ≤ an answer may be from the one asked for."""
         raise NotImplementedError
 
     @property
