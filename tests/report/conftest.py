@@ -1,31 +1,16 @@
 """Made-up runs with the columns that the recorder writes, and numbers whose summary can be worked out by hand."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gradwire.recorder import Run
+
 PHASES = {"compute": 0.30, "encode": 0.05, "comm": 0.20, "decode": 0.10, "update": 0.15, "other": 0.01}
+HOST = {"network": "local", "cores": 2, "ranks_per_host": 4, "link_rate_bps": float("nan")}
 STEPS, NNZ, DIM = 30, 5_000, 234_796
-
-
-@dataclass
-class Run:
-    """The interface of gradwire.recorder.load_run's result."""
-
-    path: Path
-    config: dict
-    spec: str
-    epochs: dict
-    experiment: str = "quickstart"
-    run_id: str = ""
-    finished: bool = True
-    environment: dict = field(default_factory=lambda: {"network": "local", "cores": 2, "link_rate_bps": 0})
-    units: dict = field(default_factory=lambda: {"test_metric": "AUC", "test_loss": "nats"})
-    ranks: int = 4
-    dim: int = DIM
-    config_text: str = ""
 
 
 def _columns(epochs, ranks, key_bytes, value_bytes, dense, vnmse, seed):
@@ -62,7 +47,11 @@ def make_run():
             base[section] = base.get(section, {}) | table
         dense = spec == "none"
         columns = _columns(epochs, ranks, 0.0 if dense else key_bytes, value_bytes, dense, vnmse, seed)
-        run = Run(Path(f"{spec}-{seed}.h5"), base, spec, columns, run_id=f"{spec}-0123abcd-{seed}", ranks=ranks)
+        run_id = f"{spec}-0123abcd-r{seed}"
+        run = Run(
+            path=Path(f"{run_id}.h5"), config=base, config_text="", spec=spec, experiment="quickstart", run_id=run_id, finished=True,
+            environment=HOST, epochs=columns, units={}, dim=DIM, ranks=ranks, final_params_sha256=None,
+        )  # fmt: skip
         return replace(run, **fields)
 
     return make

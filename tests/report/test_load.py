@@ -55,7 +55,7 @@ def test_an_unfinished_run_is_left_out_of_a_row_with_finished_ones_and_named(mak
     collection = load.collect(tmp_path, "quickstart")
     assert [len(group.runs) for group in collection.groups] == [1]
     assert collection.groups[0].finished
-    assert collection.notes == ("Unfinished: natural-0123abcd-1 after 5 epochs.",)
+    assert collection.notes == ("Unfinished: natural-0123abcd-r1 after 5 epochs.",)
 
 
 def test_a_row_of_unfinished_runs_only_says_so(make_run, stored, tmp_path):
@@ -67,7 +67,7 @@ def test_a_run_without_an_epoch_is_left_out_and_named(make_run, stored, tmp_path
     stored([make_run("none"), make_run("natural", seed=1, epochs=0, finished=False)], tmp_path)
     collection = load.collect(tmp_path, "quickstart")
     assert labels(collection) == ["none"]
-    assert collection.notes == ("Left out: natural-0123abcd-1 has no finished epoch yet.",)
+    assert collection.notes == ("Left out: natural-0123abcd-r1 has no finished epoch yet.",)
 
 
 def test_columns_are_cut_to_complete_epochs(make_run):
@@ -108,19 +108,17 @@ def test_a_file_that_stays_unreadable_is_left_out_and_named(make_run, stored, tm
     monkeypatch.setattr(load.time, "sleep", waited.append)
     collection = load.collect(tmp_path, "quickstart", [bad, good])
     assert labels(collection) == ["none"]
-    assert collection.notes == (f"Left out: expected a run file, cannot read {bad}: truncated file.",)
+    assert collection.notes == (f"Left out: {bad}: cannot be read: truncated file.",)
     assert len(waited) == 4
     with pytest.raises(DataError, match=r"no run with a finished epoch.*truncated file"):
         load.collect(tmp_path, "quickstart", [bad])
 
 
-def test_a_file_that_is_not_there_is_not_waited_for(monkeypatch):
-    def load_run(path):
-        raise FileNotFoundError(path)
-
-    monkeypatch.setattr(load, "load_run", load_run)
-    with pytest.raises(DataError, match=r"there is no gone\.h5"):
-        load.read("gone.h5", pause_s=1000)
+def test_what_is_not_a_run_file_is_not_waited_for(tmp_path):
+    (tmp_path / "text.h5").write_text("not HDF5")
+    for name in ("gone.h5", "text.h5"):
+        with pytest.raises(DataError, match=name):
+            load.read(tmp_path / name, pause_s=1000)
 
 
 def test_an_experiment_without_runs_names_the_known_ones(make_run, stored, tmp_path):

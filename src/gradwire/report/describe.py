@@ -3,6 +3,10 @@
 Tables and figures take their text from here, so that both say the same.
 """
 
+import math
+
+from .. import spec as specs
+from ..errors import ConfigError
 from .load import column
 
 _UNCOMPRESSED = {"none", "adam-sparse", "nonzero", "raw", "fp32"}
@@ -32,9 +36,9 @@ def machine(rows):
 def network(run):
     """How the network came to be: measured on a named one, or shaped to a rate."""
     name = run.environment.get("network", "unknown")
-    rate = run.environment.get("link_rate_bps")
+    rate = run.environment.get("link_rate_bps", math.nan)
     if name == "shaped":
-        return f"shaped to {rate / 1e6:,.0f} Mbit/s" if rate else "shaped"
+        return f"shaped to {rate / 1e6:,.0f} Mbit/s"
     return f"measured on {name}"
 
 
@@ -47,15 +51,18 @@ def counts(rows):
 
 
 def shares_cores(rows):
-    """True if some run had more ranks than cores."""
-    runs = [run for row in rows for run in row.group.runs]
-    return any(run.ranks > run.environment.get("cores", run.ranks) for run in runs)
+    """True if some host had more ranks than cores."""
+    hosts = [run.environment for row in rows for run in row.group.runs]
+    return any(host.get("ranks_per_host", 0) > host.get("cores", math.inf) for host in hosts)
 
 
 def metric(rows):
-    """Name of the test metric, which the recorder writes as the column's unit."""
-    unit = rows[0].group.runs[0].units.get("test_metric", "")
-    return unit if unit.isalpha() else "metric"
+    """Name of the test metric: the model's, or "metric" where the model is a plug-in that is not installed."""
+    name = rows[0].group.runs[0].config.get("model", {}).get("name")
+    try:
+        return specs.lookup("models", name).metric_name.upper()
+    except (ConfigError, ImportError):
+        return "metric"
 
 
 def notes(collection, rows):
@@ -64,8 +71,8 @@ def notes(collection, rows):
     spread = "median of the runs' medians, and their range" if several else "median over epochs after warm-up, and their range"
     lines = [
         f"Times: wall clock, slowest rank of each epoch, {spread}. Each phase is the maximum over ranks, so phases can exceed the epoch.",
-        "Bytes: buffers given to MPI, mean over ranks; rest = tables and header. keys ÷ bound: key bytes over log₂ C(dim, nnz).",
-        "Compression: uplink, against dense fp32 (4 bytes × dim per step) and sparse fp32 (8 bytes × nnz per step); > 1 is smaller.",
+        "Bytes: buffers given to MPI, mean over ranks; rest = tables and header. keys ÷ bound: key bytes over log₂ C(dim, nnz) bits.",
+        "Compression: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz); > 1 is smaller. nnz: before any filter.",
     ]
     if any(row.epochs == _warm_epochs(row.group.runs[0]) for row in rows):
         lines.append("Where every epoch is a warm-up epoch, the numbers are theirs.")

@@ -71,18 +71,18 @@ def collect(results, experiment, paths=None):
 
 
 def read(path, attempts=5, pause_s=0.2):
-    """Run of one file. DataError if it cannot be read `attempts` times in a row, or is not there."""
+    """Run of one file. DataError if it is not a run file, or cannot be read `attempts` times in a row."""
     problem = None
     for attempt in range(attempts):
         if attempt:
             time.sleep(pause_s)
         try:
             return load_run(path)
-        except FileNotFoundError as error:
-            raise DataError(f"expected a run file, there is no {path}") from error
+        except DataError:  # not there, or not a run file: that will not change
+            raise
         except (OSError, KeyError, RuntimeError, ValueError) as error:  # what h5py raises for a file in the middle of a change
             problem = error
-    raise DataError(f"expected a run file, cannot read {path}: {problem}") from problem
+    raise DataError(f"{path}: cannot be read: {problem}") from problem
 
 
 def n_epochs(run):
