@@ -1,1 +1,65 @@
+"""Tables and figures of experiments, made from run files and nothing else.
 
+Writes <results>/tables/<experiment>.md and .csv, and <results>/figures/<experiment>.png and .pdf.
+"""
+
+from pathlib import Path
+
+from ..errors import ConfigError
+from . import figure, table
+from .load import collect, experiment_names
+from .measures import measure
+
+
+def summarise(results, experiment, run_paths):
+    """Write table and figure of these runs; returns the table for the terminal, ending with the names of the files written.
+
+    ConfigError if run_paths is empty, DataError if no run has a finished epoch.
+    """
+    collection, rows = _read(results, experiment, run_paths)
+    written = [*_write_tables(results, collection, rows), *_write_figures(results, collection, rows)]
+    return "\n".join([table.text(collection, rows), "", *(f"wrote {path}" for path in written)])
+
+
+def tables(results, experiments=()):
+    """Write the tables of these experiments, of all that have runs when none is named; returns the paths."""
+    return [path for name in _named(results, experiments) for path in _write_tables(results, *_read(results, name))]
+
+
+def figures(results, experiments=()):
+    """Write the figures of these experiments, of all that have runs when none is named; returns the paths."""
+    return [path for name in _named(results, experiments) for path in _write_figures(results, *_read(results, name))]
+
+
+def _named(results, experiments):
+    chosen = experiments or experiment_names(results)
+    if not chosen:
+        raise ConfigError(f"expected runs under {Path(results) / 'runs'}, there are none; make some with `gradwire run EXPERIMENT.toml`")
+    return chosen
+
+
+def _read(results, experiment, paths=None):
+    collection = collect(results, experiment, paths)
+    return collection, [measure(group) for group in collection.groups]
+
+
+def _write_tables(results, collection, rows):
+    stem = _stem(results, "tables", collection)
+    contents = {"md": table.markdown(collection, rows), "csv": table.as_csv(rows)}
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in contents]
+    for path, content in zip(paths, contents.values()):
+        path.write_text(content, encoding="utf-8")
+    return paths
+
+
+def _write_figures(results, collection, rows):
+    return figure.save(figure.draw(collection, rows), _stem(results, "figures", collection))
+
+
+def _stem(results, folder, collection):
+    path = Path(results) / folder / collection.experiment
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+__all__ = ["figures", "summarise", "tables"]

@@ -1,0 +1,78 @@
+# Every target makes what it needs, and is quick the second time. Variables are given as `make run RANKS=2`.
+
+PYTHON      ?= python3
+VENV        ?= .venv
+MPI         ?= mpich
+RANKS       ?= 4
+EXPERIMENT  ?= experiments/quickstart.toml
+ARGS        ?=
+PYTEST_ARGS ?=
+
+BIN     := $(VENV)/bin
+SOURCES := pyproject.toml setup.py $(wildcard cython_ext/*.pyx cython_ext/*.h)
+# A part of the tests says nothing about coverage.
+COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-under=90)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint bench figures tables clean
+
+help: ## this list
+	@echo 'make TARGET [VARIABLE=value …]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS='
+
+run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
+	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
+
+test: $(VENV)/.with-test ## all tests, with coverage of at least 90% (PYTEST_ARGS: a part of them)
+	$(BIN)/python -m pytest $(COVER) $(PYTEST_ARGS)
+
+lint: $(VENV)/.with-dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/.with-test ## gradient kernels and parsers against scikit-learn
+	$(BIN)/gradwire bench compute $(ARGS)
+
+figures: $(VENV)/.installed ## draw the figures of all recorded experiments again
+	$(BIN)/gradwire figures $(ARGS)
+
+tables: $(VENV)/.installed ## write the tables of all recorded experiments again
+	$(BIN)/gradwire tables $(ARGS)
+
+clean: ## remove virtual environments and everything built; results stay
+	rm -rf build dist src/*.egg-info .pytest_cache .hypothesis .ruff_cache .coverage .coverage.* htmlcov
+	rm -rf .venv .venv-* $(if $(wildcard $(VENV)/pyvenv.cfg),$(VENV))
+	rm -f src/gradwire/_ext/*.so $(patsubst %.pyx,%.c,$(wildcard cython_ext/*.pyx))
+	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# An editable installation: Python files need no second one, changed kernels do.
+$(VENV)/.installed: $(SOURCES)
+	@command -v $(PYTHON) >/dev/null || { echo 'gradwire needs Python 3.11 or newer; there is no $(PYTHON). Try make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -c "$$CHECK"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing gradwire and $(MPI) into $(VENV): once, a few minutes'
+	$(BIN)/pip install -q -e '.[$(MPI)]'
+	@touch $@
+
+# Only what the extra adds: gradwire itself is there already.
+$(VENV)/.with-%: $(VENV)/.installed
+	$(BIN)/pip install -q 'gradwire[$*]'
+	@touch $@
+
+define CHECK
+import importlib.util, os, shutil, sys, sysconfig
+have = "%d.%d" % sys.version_info[:2]
+compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+header = os.path.join(sysconfig.get_path("include"), "Python.h")
+wanted = [
+    (sys.version_info >= (3, 11), "Python 3.11 or newer; %s is %s. Try make PYTHON=python3.12 ..." % (sys.executable, have)),
+    (shutil.which(compiler), "a C compiler; there is no %s. On Debian or Ubuntu: apt-get install gcc" % compiler),
+    (os.path.exists(header), "Python's headers; there is no %s. On Debian or Ubuntu: apt-get install python%s-dev" % (header, have)),
+    (importlib.util.find_spec("ensurepip"), "Python's venv module. On Debian or Ubuntu: apt-get install python%s-venv" % have),
+]
+missing = ["gradwire needs " + what for there, what in wanted if not there]
+sys.exit("\n".join(missing) or 0)
+endef
+export CHECK

@@ -1,0 +1,108 @@
+"""Words beside the numbers: units, n, ranks, cores, network and baselines, and a flag where a baseline is missing.
+
+Tables and figures take their text from here, so that both say the same.
+"""
+
+import math
+
+from .. import spec as specs
+from ..errors import ConfigError
+from .load import column
+
+_UNCOMPRESSED = {"none", "adam-sparse", "nonzero", "raw", "fp32"}
+_SIXTEEN_BIT = {"fp16", "bf16"}
+
+
+def label(row):
+    """The row's name; unfinished runs are marked."""
+    return row.group.label + ("" if row.group.finished else " (unfinished)")
+
+
+def headline(collection, rows):
+    """One line: what was run, on what, how often."""
+    config = rows[0].group.runs[0].config
+    names = [config.get(section, {}).get("name") for section in ("model", "data", "optimizer", "collective")]
+    model, data, *others = [name or "?" for name in names]
+    return f"{collection.experiment}: {', '.join([f'{model} on {data}', *others])}; {machine(rows)}; {counts(rows)}"
+
+
+def machine(rows):
+    """ "4 ranks on 2 cores, measured on local"; a list where rows differ."""
+    ranks = _each(rows, lambda run: run.ranks)
+    cores = _each(rows, lambda run: run.environment.get("cores", "unknown"))
+    return f"{ranks} rank{'' if ranks == '1' else 's'} on {cores} core{'' if cores == '1' else 's'}, {_each(rows, network)}"
+
+
+def network(run):
+    """How the network came to be: measured on a named one, or shaped to a rate."""
+    name = run.environment.get("network", "unknown")
+    rate = run.environment.get("link_rate_bps", math.nan)
+    if name == "shaped":
+        return f"shaped to {rate / 1e6:,.0f} Mbit/s"
+    return f"measured on {name}"
+
+
+def counts(rows):
+    """ "5 epochs (1 warm-up), 1 run per row"."""
+    epochs = _each_row(rows, lambda row: row.epochs)
+    warm = _each(rows, _warm_epochs)
+    repeats = _each_row(rows, lambda row: len(row.group.runs))
+    return f"{epochs} epoch{'' if epochs == '1' else 's'} ({warm} warm-up), {repeats} run{'' if repeats == '1' else 's'} per row"
+
+
+def shares_cores(rows):
+    """True if some host had more ranks than cores."""
+    hosts = [run.environment for row in rows for run in row.group.runs]
+    return any(host.get("ranks_per_host", 0) > host.get("cores", math.inf) for host in hosts)
+
+
+def metric(rows):
+    """Name of the test metric: the model's, or "metric" where the model is a plug-in that is not installed."""
+    name = rows[0].group.runs[0].config.get("model", {}).get("name")
+    try:
+        return specs.lookup("models", name).metric_name.upper()
+    except (ConfigError, ImportError):
+        return "metric"
+
+
+def notes(collection, rows):
+    """Lines under a table: how each number came about, then what is missing."""
+    several = any(len(row.group.runs) > 1 for row in rows)
+    spread = "median of the runs' medians, and their range" if several else "median over epochs after warm-up, and their range"
+    lines = [
+        f"Times: wall clock, slowest rank of each epoch, {spread}. Each phase is the maximum over ranks, so phases can exceed the epoch.",
+        "Bytes: buffers given to MPI, mean over ranks; rest = tables and header. keys ÷ bound: key bytes over log₂ C(dim, nnz) bits.",
+        "Compression: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz); > 1 is smaller. nnz: before any filter.",
+    ]
+    if any(row.epochs == _warm_epochs(row.group.runs[0]) for row in rows):
+        lines.append("Where every epoch is a warm-up epoch, the numbers are theirs.")
+    if shares_cores(rows):
+        lines.append("Ranks share cores: wall time holds time spent waiting for a core. CPU time: all phases, busiest rank.")
+    if any(row.feedback for row in rows):
+        lines.append("+EF: with error feedback on the uplink.")
+    return [*lines, *flags(rows), *collection.notes]
+
+
+def flags(rows):
+    """A line for each baseline that a fair table has and this one has not."""
+    parts = [set(row.group.parts) for row in rows]
+    found = {
+        "an uncompressed row (none, adam-sparse)": any(names <= _UNCOMPRESSED for names in parts),
+        "a 16-bit row (fp16, bf16)": any(names & _SIXTEEN_BIT and names <= _UNCOMPRESSED | _SIXTEEN_BIT for names in parts),
+    }
+    return [
+        f"FLAG: expected {what}, there is none: nothing here can be called faster or smaller." for what, there in found.items() if not there
+    ]
+
+
+def _warm_epochs(run):
+    return int(column(run, "warmup").astype(bool).sum())
+
+
+def _each(rows, of):
+    """The distinct values over all runs, in order of appearance, as text."""
+    return ", ".join(dict.fromkeys(str(of(run)) for row in rows for run in row.group.runs))
+
+
+def _each_row(rows, of):
+    return ", ".join(dict.fromkeys(str(of(row)) for row in rows))

@@ -1,0 +1,133 @@
+"""The figure of an experiment: test loss against time, test loss against bytes, and bytes per epoch. PNG and PDF.
+
+Curves begin at the end of the first epoch, the warm-up included. With repeats, the curve is the median and faint lines are the
+repeats. matplotlib is used through its objects, without pyplot's global state. Equal runs give equal files, byte for byte.
+"""
+
+import re
+import textwrap
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from . import describe, style
+from .layout import byte_unit, significant
+from .load import column
+from .measures import cumulative_bytes, cumulative_time_s
+
+_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
+
+
+def draw(collection, rows):
+    """matplotlib Figure of three panels for these rows."""
+    labels = [describe.label(row) for row in rows]
+    looks = dict(zip(labels, style.looks([row.group.label for row in rows]).values()))
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
+        figure = Figure(figsize=(10, max(4.0, 1.9 + 0.26 * len(rows))), dpi=160, layout="constrained")
+        against_time, against_bytes, per_epoch = figure.subplots(1, 3)
+        _curves(against_time, rows, looks, cumulative_time_s)
+        against_time.set(title="Loss against time", xlabel="training time, s", ylabel="test loss")
+        _curves(against_bytes, rows, looks, cumulative_bytes)
+        _bytes_axis(against_bytes, log=any(row["uplink_bytes"] > 0 for row in rows))
+        against_bytes.set(title="Loss against bytes", xlabel="up and down, per rank")
+        against_bytes.sharey(against_time)
+        _bars(per_epoch, rows, looks)
+        per_epoch.set(title="Bytes per epoch", xlabel="per rank")
+        handles, names = against_time.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper left", ncols=_columns(names), columnspacing=1.4, handlelength=2.2)
+        figure.supxlabel(caption(collection, rows), fontsize=7.5, x=0.008, ha="left", color="#444444")
+    return figure
+
+
+def caption(collection, rows):
+    """What the figure shows, in units, with n, ranks and network, wrapped to the figure's width."""
+    about = "Time: slowest rank, evaluation excluded. Bytes: buffers given to MPI, mean over ranks."
+    lines = [describe.headline(collection, rows) + ".", about, *describe.flags(rows), *collection.notes]
+    return "\n".join(textwrap.wrap(" ".join(lines), 165))
+
+
+def save(figure, stem):
+    """Write stem.png and stem.pdf; returns their paths."""
+    paths = []
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
+        for kind, metadata in _METADATA.items():
+            paths.append(stem.with_name(f"{stem.name}.{kind}"))
+            figure.savefig(paths[-1], metadata=metadata)
+    return paths
+
+
+def _curves(axes, rows, looks, progress):
+    """Test loss of every row against `progress` (run → float (epochs,))."""
+    for row in rows:
+        runs = row.group.runs
+        length = min(len(column(run, "test_loss")) for run in runs)
+        x = np.stack([progress(run)[:length] for run in runs])
+        y = np.stack([column(run, "test_loss")[:length] for run in runs])
+        name = describe.label(row)
+        look = looks[name]
+        if len(runs) > 1:
+            axes.plot(x.T, y.T, color=look.color, linewidth=0.5, alpha=0.4)
+        axes.plot(np.median(x, axis=0), np.median(y, axis=0), color=look.color, marker=look.marker, linestyle=look.line, label=name)
+    finite = np.concatenate([line.get_ydata() for line in axes.lines])
+    finite = finite[np.isfinite(finite)]
+    if len(finite) and finite.min() > 0 and finite.max() > 3 * np.median(finite):
+        axes.set_yscale("log")
+
+
+def _bars(axes, rows, looks):
+    """Two bars for each row, up (full colour) and down (pale), with their sizes; a log axis when they span a factor over 20."""
+    names = [describe.label(row) for row in rows]
+    colors = [looks[name].color for name in names]
+    every = []
+    for way, offset, alpha in (("up", -0.2, 1.0), ("down", 0.2, 0.45)):
+        sizes = [row[f"{way}link_bytes"] for row in rows]
+        bars = axes.barh(np.arange(len(rows)) + offset, sizes, height=0.38, color=colors, alpha=alpha)
+        axes.bar_label(bars, [f"{_bytes(size)} {way}" for size in sizes], padding=2, fontsize=6.5)
+        every += [size for size in sizes if size > 0]
+    axes.set_yticks(np.arange(len(rows)), [_wrapped(name) for name in names], fontsize=8)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    low, high = min(every, default=1.0), max(every, default=1.0)
+    if high > 20 * low:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 3, high * (3 * high / low) ** 0.45)
+    else:
+        axes.set_xlim(0, 1.5 * high)
+    _bytes_axis(axes, log=high > 20 * low)
+
+
+def _bytes_axis(axes, log):
+    """Ticks as "10 MB"."""
+    if log:
+        axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 20 * low else (1.0, 2.0, 5.0), numticks=5))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_formatter(lambda size, _: f"{size / byte_unit(size)[1]:g} {byte_unit(size)[0]}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _wrapped(label):
+    """A label in lines of about 20 characters, broken after the plus between two parts or at a space."""
+    lines = [""]
+    for piece in re.split(r"(?<=[\w)]\+)|(?<= )", label):
+        if lines[-1] and len(lines[-1] + piece) > 20:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.strip() for line in lines)
+
+
+def _bytes(size):
+    """ "1.23 MB"."""
+    unit, factor = byte_unit(size)
+    return f"{significant(size / factor)} {unit}"
+
+
+def _columns(names):
+    """As many legend columns as fit beside each other."""
+    return max(1, min(len(names), 150 // (max(map(len, names)) + 7)))

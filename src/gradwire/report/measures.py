@@ -1,0 +1,107 @@
+"""What a row of the summary says about its runs: one number for each measure and run, then median and range over the repeats.
+
+Times: maximum over ranks in each epoch, median over the epochs after warm-up. A phase's maximum may come from another rank than
+the epoch's, so phases need not sum to the epoch. Bytes: mean over ranks and the epochs after warm-up, exactly as recorded.
+Ratios divide sums of bytes, uplink only. Nothing here is estimated from a formula.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .load import column, has_feedback, n_epochs
+
+PHASES = ("compute", "encode", "comm", "decode", "update", "other")
+SECTIONS = ("keys", "values", "tables", "header")
+
+_TIMES = ("epoch_time_s", *(f"{phase}_{clock}_s" for clock in ("wall", "cpu") for phase in PHASES), "comm_wait_s")
+_DIRECTIONS = ("uplink", "downlink")
+_BYTES = (*(f"{way}_bytes" for way in _DIRECTIONS), *(f"{way}_{section}_bytes" for way in _DIRECTIONS for section in SECTIONS))
+_BASELINES = ("dense_baseline_bytes", "sparse_baseline_bytes", "entropy_bound_bytes")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and range of n numbers; all NaN when there is no number."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, numbers):
+        numbers = np.asarray(numbers, float)
+        numbers = numbers[~np.isnan(numbers)]
+        if not len(numbers):
+            return cls(np.nan, np.nan, np.nan, 0)
+        return cls(float(np.median(numbers)), float(numbers.min()), float(numbers.max()), len(numbers))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group and its measures: name → Spread over the repeats (epoch_time_s of a single run: over its epochs)."""
+
+    group: object
+    measures: dict
+
+    def __getitem__(self, name):
+        return self.measures[name].median
+
+    @property
+    def feedback(self):
+        return has_feedback(self.group.runs[0])
+
+    @property
+    def epochs(self):
+        return n_epochs(self.group.runs[0])
+
+
+def measure(group):
+    """Row of a group."""
+    runs = [_of_run(run) for run in group.runs]
+    measures = {name: Spread.of([run[name] for run in runs]) for name in runs[0]}
+    if len(runs) == 1:
+        run = group.runs[0]
+        measures["epoch_time_s"] = Spread.of(_slowest_rank(run, "epoch_time_s")[steady(run)])
+    return Row(group, measures)
+
+
+def steady(run):
+    """bool (epochs,): the epochs after warm-up; all of them when there is none after it."""
+    after = ~column(run, "warmup").astype(bool)
+    return after if after.any() else ~after
+
+
+def cumulative_time_s(run):
+    """float (epochs,): training time at the end of each epoch, slowest rank, warm-up included, evaluation not."""
+    return np.cumsum(_slowest_rank(run, "epoch_time_s"))
+
+
+def cumulative_bytes(run):
+    """float (epochs,): bytes up and down at the end of each epoch, mean over ranks."""
+    return np.cumsum((column(run, "uplink_bytes") + column(run, "downlink_bytes")).mean(axis=1))
+
+
+def _slowest_rank(run, name):
+    return column(run, name).max(axis=1)
+
+
+def _of_run(run):
+    chosen = steady(run)
+    numbers = {name: np.median(_slowest_rank(run, name)[chosen]) for name in _TIMES}
+    cpu = sum(column(run, f"{phase}_cpu_s") for phase in PHASES)
+    numbers["cpu_s"] = np.median(cpu.max(axis=1)[chosen])
+    total = {name: column(run, name)[chosen].sum(dtype=float) for name in (*_BYTES, *_BASELINES)}
+    cells = int(chosen.sum()) * run.ranks
+    numbers |= {name: total[name] / cells for name in _BYTES}
+    numbers["ratio_to_dense_fp32"] = _ratio(total["dense_baseline_bytes"], total["uplink_bytes"])
+    numbers["ratio_to_sparse_fp32"] = _ratio(total["sparse_baseline_bytes"], total["uplink_bytes"])
+    numbers["keys_to_entropy_bound"] = _ratio(total["uplink_keys_bytes"] or np.nan, total["entropy_bound_bytes"])
+    vnmse = column(run, "vnmse").mean(axis=1)
+    numbers |= {"vnmse_first": vnmse[0], "vnmse_last": vnmse[-1]}
+    return numbers | {name: float(column(run, name)[-1]) for name in ("test_loss", "test_metric")}
+
+
+def _ratio(above, below):
+    return above / below if below > 0 else np.nan

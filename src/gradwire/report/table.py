@@ -1,0 +1,104 @@
+"""The summary table of an experiment: where each codec's time and bytes went, and what came of the training.
+
+As terminal text, Markdown and CSV. The CSV has base units (seconds, bytes) and every measure; the other two are for reading:
+one block for time, one for bytes and accuracy. A table without an uncompressed and a 16-bit row says so.
+"""
+
+import csv
+import io
+
+from . import describe
+from .layout import Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
+from .measures import PHASES
+
+_WITH_RANGE = ("epoch_time_s", "test_loss", "test_metric")
+
+
+def text(collection, rows):
+    """The table for a terminal."""
+    blocks = (_time_block(rows), _bytes_block(rows))
+    return "\n\n".join([describe.headline(collection, rows), *map(as_text, blocks), "\n".join(describe.notes(collection, rows))])
+
+
+def markdown(collection, rows):
+    """The table for a page."""
+    blocks = (_time_block(rows), _bytes_block(rows))
+    notes = "\n".join(f"- {note}" for note in describe.notes(collection, rows))
+    return "\n\n".join([f"# {collection.experiment}", describe.headline(collection, rows), *map(as_markdown, blocks), notes]) + "\n"
+
+
+def as_csv(rows):
+    """One line for each row: who it is, every measure, and the range of the headline ones. Seconds, bytes; empty where unknown."""
+    out = io.StringIO()
+    writer = None
+    for row in rows:
+        run = row.group.runs[0]
+        cells = {"label": row.group.label, "spec": row.group.spec, "error_feedback": row.feedback, "finished": row.group.finished}
+        cells |= {"repeats": len(row.group.runs), "epochs": row.epochs, "ranks": run.ranks, "cores": run.environment.get("cores", "")}
+        cells |= {"network": run.environment.get("network", "")}
+        for name, spread in row.measures.items():
+            cells[name] = _csv_number(spread.median)
+            if name in _WITH_RANGE:
+                cells |= {f"{name}_low": _csv_number(spread.low), f"{name}_high": _csv_number(spread.high)}
+        if writer is None:
+            writer = csv.DictWriter(out, list(cells), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def _csv_number(number):
+    return "" if number != number else f"{number:.9g}"
+
+
+def _time_block(rows):
+    unit, factor = ("s", 1.0) if max(row["epoch_time_s"] for row in rows) >= 1 else ("ms", 1e3)
+    decimals = decimals_for(max(row["epoch_time_s"] for row in rows) * factor)
+
+    def cell(row, name):
+        return fixed(row[name] * factor, decimals)
+
+    names = [f"{phase}_wall_s" for phase in PHASES]
+    titles = ["codec", "epoch", "(min–max)", *PHASES]
+    at = PHASES.index("comm") + 1
+    names.insert(at, "comm_wait_s")
+    titles.insert(titles.index("comm") + 1, "of it\nwait")
+    if describe.shares_cores(rows):
+        names.append("cpu_s")
+        titles.append("CPU\ntime")
+    lines = []
+    for row in rows:
+        spread = row.measures["epoch_time_s"]
+        span = f"({fixed(spread.low * factor, decimals)}–{fixed(spread.high * factor, decimals)})"
+        lines.append((describe.label(row), cell(row, "epoch_time_s"), span, *(cell(row, name) for name in names)))
+    return Block(f"Time per epoch and its phases, {unit}", tuple(titles), tuple(lines))
+
+
+def _bytes_block(rows):
+    uplinks = sorted(row["uplink_bytes"] for row in rows)
+    unit, size = byte_unit(uplinks[(len(rows) - 1) // 2])  # the middle row decides, not a dense one
+
+    def volume(row, name):
+        return significant(row[name] / size)
+
+    def times(row, name):
+        number = significant(row[name])
+        return number if row[name] != row[name] else f"{number}×"
+
+    titles = ("codec", "up", "keys", "values", "rest", "down", "vs dense\nfp32", "vs sparse\nfp32", "keys ÷\nbound")
+    titles += ("vNMSE\nfirst", "vNMSE\nlast", "test\nloss", f"test\n{describe.metric(rows)}")
+    lines = []
+    for row in rows:
+        rest = significant((row["uplink_tables_bytes"] + row["uplink_header_bytes"]) / size)
+        way_up = [volume(row, f"uplink_{name}bytes") for name in ("", "keys_", "values_")]
+        ratios = (times(row, "ratio_to_dense_fp32"), times(row, "ratio_to_sparse_fp32"), significant(row["keys_to_entropy_bound"]))
+        quality = (significant(row["vnmse_first"], 2), significant(row["vnmse_last"], 2))
+        result = (_result(row, "test_loss"), _result(row, "test_metric"))
+        lines.append((describe.label(row), *way_up, rest, volume(row, "downlink_bytes"), *ratios, *quality, *result))
+    return Block(f"Bytes per rank and epoch, {unit}; compression of the uplink; accuracy", titles, tuple(lines))
+
+
+def _result(row, name):
+    spread = row.measures[name]
+    span = f" ({fixed(spread.low, 4)}–{fixed(spread.high, 4)})" if spread.n > 1 else ""
+    return fixed(spread.median, 4) + span

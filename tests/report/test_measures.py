@@ -1,0 +1,89 @@
+"""Every number of a row against the same number worked out here from the columns."""
+
+import numpy as np
+import pytest
+
+from gradwire.report.load import Group
+from gradwire.report.measures import PHASES, SECTIONS, Spread, cumulative_bytes, cumulative_time_s, measure, steady
+
+
+def row_of(*runs):
+    return measure(Group(runs[0].spec, runs[0].spec, True, runs))
+
+
+def test_time_is_the_slowest_rank_then_the_median_after_warm_up(make_run):
+    run = make_run("natural", epochs=4, ranks=2)
+    run.epochs["epoch_time_s"] = np.array([[90.0, 99.0], [1.0, 2.0], [5.0, 4.0], [3.0, 3.5]])
+    run.epochs["encode_wall_s"] = np.array([[9.0, 9.0], [0.1, 0.3], [0.2, 0.2], [0.1, 0.1]])
+    row = row_of(run)
+    assert row["epoch_time_s"] == 3.5
+    assert row["encode_wall_s"] == 0.2
+    assert row.measures["epoch_time_s"] == Spread(3.5, 2.0, 5.0, 3)
+
+
+def test_cpu_time_is_all_phases_of_the_busiest_rank(make_run):
+    run = make_run("natural", epochs=2, ranks=2)
+    for phase in PHASES:
+        run.epochs[f"{phase}_cpu_s"] = np.array([[9.0, 9.0], [1.0, 2.0]])
+    assert row_of(run)["cpu_s"] == 12.0
+
+
+def test_repeats_give_the_median_of_the_runs_and_their_range(make_run):
+    runs = [make_run("natural", epochs=2, ranks=1, seed=seed) for seed in range(3)]
+    for run, seconds in zip(runs, (5.0, 1.0, 2.0)):
+        run.epochs["epoch_time_s"] = np.array([[100.0], [seconds]])
+    assert row_of(*runs).measures["epoch_time_s"] == Spread(2.0, 1.0, 5.0, 3)
+
+
+def test_bytes_are_the_mean_over_ranks_and_epochs_after_warm_up(make_run):
+    run = make_run("natural", epochs=3, ranks=2)
+    run.epochs["uplink_bytes"] = np.array([[1000, 1000], [10, 20], [30, 40]], np.uint64)
+    run.epochs["dense_baseline_bytes"] = np.array([[9, 9], [100, 100], [100, 100]])
+    row = row_of(run)
+    assert row["uplink_bytes"] == 25
+    assert row["ratio_to_dense_fp32"] == 4
+    assert (
+        sum(row_of(make_run("natural"))[f"downlink_{section}_bytes"] for section in SECTIONS)
+        == row_of(make_run("natural"))["downlink_bytes"]
+    )
+
+
+def test_keys_are_compared_with_the_bound_where_keys_travel(make_run):
+    assert row_of(make_run("fastsgd", key_bytes=0.9))["keys_to_entropy_bound"] == pytest.approx(0.9 / 0.7)
+    assert np.isnan(row_of(make_run("none"))["keys_to_entropy_bound"])
+
+
+def test_no_bytes_give_no_ratio(make_run):
+    run = make_run("natural")
+    run.epochs["uplink_bytes"] = 0 * run.epochs["uplink_bytes"]
+    assert np.isnan(row_of(run)["ratio_to_dense_fp32"])
+
+
+def test_error_and_result_are_of_the_first_and_the_last_epoch(make_run):
+    run = make_run("sketchml", epochs=3, ranks=2)
+    run.epochs["vnmse"] = np.array([[0.2, 0.4], [7, 7], [0.1, 0.0]])
+    run.epochs["test_loss"] = np.array([0.5, 0.4, 0.45])
+    row = row_of(run)
+    assert (row["vnmse_first"], row["vnmse_last"], row["test_loss"]) == (pytest.approx(0.3), 0.05, 0.45)
+
+
+def test_without_an_epoch_after_warm_up_the_warm_up_counts(make_run):
+    assert steady(make_run(epochs=1)).tolist() == [True]
+    assert steady(make_run(epochs=3)).tolist() == [False, True, True]
+
+
+def test_progress_counts_every_epoch(make_run):
+    run = make_run(epochs=3, ranks=2)
+    run.epochs["epoch_time_s"] = np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 1.0]])
+    run.epochs["uplink_bytes"] = np.array([[10, 20], [10, 20], [10, 20]], np.uint64)
+    run.epochs["downlink_bytes"] = np.array([[1, 1], [1, 1], [1, 1]], np.uint64)
+    assert cumulative_time_s(run).tolist() == [2, 5, 6]
+    assert cumulative_bytes(run).tolist() == [16, 32, 48]
+
+
+def test_a_metric_that_is_not_a_number_stays_unknown(make_run):
+    run = make_run("natural")
+    run.epochs["test_metric"] = np.full(5, np.nan)
+    spread = row_of(run).measures["test_metric"]
+    assert spread.n == 0
+    assert np.isnan(spread.median)
