@@ -5,8 +5,9 @@
  *   wire   code | sign << width, width = ceil(log2(tau))
  *
  * bounds    2^width - 1 float bits, not increasing; entries from tau - 1 on are 0. Where they stand is the format's business (logquant.py).
- * period    0, or k = 1, 2, 4 or 8 bounds per octave: bounds[e + k] == bounds[e] - 2^23 for all e < tau - 1 - k, none is subnormal and
- *           k < tau. Then the code is a sum of k differences of exponents; else it is found by halving. Both give the same codes.
+ * period    0, or k = 1, 2, 4 or 8 bounds per octave: bounds[e + k] == bounds[e] - 2^23 for all e < tau - 1 - k,
+ *           bounds[0] - bounds[k - 1] <= 2^23, none is subnormal and k < tau. Then the code is a sum of k differences of exponents;
+ *           else it is found by halving. Both give the same codes.
  * gains     NULL, or for stochastic rounding tau doubles, 2^31 / (levels[c - 1] - levels[c]); 0 for c = 0 and where that is no number.
  *           A value above levels[c] then gets the code c - 1 if r + 1/2 < (|v| - levels[c]) * gains[c], r = gw_random32(seed, i) >> 1.
  *

@@ -32,13 +32,13 @@ def encode(const float[::1] values, const int32_t[::1] bounds, int tau, int peri
            uint64_t seed, uint8_t[::1] out):
     """Codes to `out` of n bytes (tau = 65 … 128) or of n uint16. `levels` and `gains` (tau,) round at random, None does not."""
     cdef int64_t n = values.shape[0]
-    cdef bint wide = out.shape[0] != n
     cdef gw_log_quantiser q
     q.tau, q.period, q.seed, q.width = tau, period, seed, (tau - 1).bit_length()
+    cdef bint wide = q.width != 7 or out.shape[0] != n
     if not 2 <= tau <= 32768 or bounds.shape[0] != (1 << q.width) - 1:
         raise ValueError(f"expected 2 to 32768 levels and a full table of bounds, got tau {tau} and {bounds.shape[0]} bounds")
-    if out.shape[0] != (2 * n if wide else n) or not (wide or q.width == 7):
-        raise ValueError(f"expected room for {n} codes of {q.width + 1} bits, got {out.shape[0]} bytes")
+    if out.shape[0] != (2 * n if wide else n):
+        raise ValueError(f"expected {2 * n if wide else n} bytes for the codes, got {out.shape[0]}")
     if gains is not None and (levels is None or levels.shape[0] != tau or gains.shape[0] != tau):
         raise ValueError(f"expected {tau} levels and gains")
     q.bounds = &bounds[0]

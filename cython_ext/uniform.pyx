@@ -24,7 +24,7 @@ def value_range(const float[::1] values):
 def encode(const float[::1] values, float low, float high, int levels, uint64_t seed, bint stochastic, uint8_t[::1] out):
     """Codes 0 … levels of values in [low, high]: one byte each if `out` has n bytes (levels ≤ 255), two if it has 2n."""
     cdef int64_t n = values.shape[0]
-    cdef bint wide = out.shape[0] != n
+    cdef bint wide = levels > 255 or out.shape[0] != n
     _expect(out.shape[0], n, wide, levels)
     if n:
         with nogil:
@@ -37,7 +37,7 @@ def encode(const float[::1] values, float low, float high, int levels, uint64_t 
 def decode(const uint8_t[::1] codes, float low, float high, int levels, float[::1] out):
     """The values of n codes ≤ levels: one byte each if `codes` has n bytes, two if it has 2n."""
     cdef int64_t n = out.shape[0]
-    cdef bint wide = codes.shape[0] != n
+    cdef bint wide = levels > 255 or codes.shape[0] != n
     _expect(codes.shape[0], n, wide, levels)
     if n:
         with nogil:
@@ -49,7 +49,7 @@ def decode(const uint8_t[::1] codes, float low, float high, int levels, float[::
 
 cdef int _expect(int64_t got, int64_t n, bint wide, int levels) except -1:
     if got != (2 * n if wide else n):
-        raise ValueError(f"expected {n} or {2 * n} bytes of codes, got {got}")
-    if not 1 <= levels <= (65535 if wide else 255):
-        raise ValueError(f"expected 1 to {65535 if wide else 255} levels, got {levels}")
+        raise ValueError(f"expected {2 * n if wide else n} bytes of codes, got {got}")
+    if not 1 <= levels <= 65535:
+        raise ValueError(f"expected 1 to 65535 levels, got {levels}")
     return 0

@@ -47,8 +47,9 @@ def tables(base, tau, rounding, scale):
 
     levels[e] = scale · b^(−e), the decoded magnitude: a product in float64, rounded to float32; 0 where that underflows.
     A magnitude below exactly the first e bounds has the code e; below all of them it has none. bounds[e] is the smallest float32
-    that is ≥ scale · b^(−e−½), a product in float64 ("nearest"), levels[e] ("down" and "stochastic"), or the next float32 above levels[e + 1] ("up").
-    The bounds do not increase; they are kept above 0 and not above scale, so 0 has no code and the largest value has code 0.
+    that is ≥ scale · b^(−e−½), a product in float64 ("nearest"); levels[e] ("down", "stochastic"); or the next float32 above
+    levels[e + 1] ("up"). The bounds do not increase; they are kept above 0 and not above scale, so 0 has no code and the
+    largest value has the code 0.
     """
     halves = powers(base, tau)
     levels = (scale * halves[::2]).astype(np.float32)
@@ -57,7 +58,8 @@ def tables(base, tau, rounding, scale):
         bounds = exact.astype(np.float32)
         bounds = np.where(bounds < exact, np.nextafter(bounds, np.float32(np.inf)), bounds)
     else:
-        bounds = np.nextafter(levels[1:], np.float32(np.inf)) if rounding == "up" else levels[:-1]
+        with np.errstate(over="ignore"):  # the next float32 can be infinite; it is clipped
+            bounds = np.nextafter(levels[1:], np.float32(np.inf)) if rounding == "up" else levels[:-1]
     bounds = np.clip(bounds, _SMALLEST, max(np.float32(scale), _SMALLEST))
     levels = levels[:-1]
     levels.flags.writeable = bounds.flags.writeable = False
@@ -93,10 +95,12 @@ class LogQuant(ValueCoder):
     def __post_init__(self):
         if type(self.tau) is not int or not 2 <= self.tau <= 32768:
             raise ConfigError(f"expected tau as an integer in 2 … 32768, got {self.tau!r}")
-        if isinstance(self.base, bool) or not isinstance(self.base, int | float) or not 1 < self.base < math.inf:
-            raise ConfigError(f"expected base as a finite number above 1, got {self.base!r}")
+        if isinstance(self.base, bool) or not isinstance(self.base, int | float) or not 1 < self.base <= 2**64:
+            raise ConfigError(f"expected base as a number above 1, at most 2⁶⁴, got {self.base!r}")
         if self.rounding not in ROUNDINGS:
             raise ConfigError(f"expected rounding as one of {', '.join(ROUNDINGS)}, got {self.rounding!r}")
+        if self.scale is None:  # the word none of a specification
+            object.__setattr__(self, "scale", "none")
         if self.scale not in SCALES:
             raise ConfigError(f"expected scale as one of {', '.join(SCALES)}, got {self.scale!r}")
         object.__setattr__(self, "base", float(self.base))
@@ -179,6 +183,7 @@ class LogQuant(ValueCoder):
 def _period(bits):
     """The k of 1, 2, 4, 8 for which the bounds repeat k codes on at half their size, none subnormal; 0 if there is none."""
     for k in (1, 2, 4, 8):
-        if k <= len(bits) and bits[-1] >= 1 << 23 and np.array_equal(bits[k:], bits[:-k] - (1 << 23)):
+        octave = k <= len(bits) and bits[0] - bits[k - 1] <= 1 << 23 and bits[-1] >= 1 << 23
+        if octave and np.array_equal(bits[k:], bits[:-k] - (1 << 23)):
             return k
     return 0
