@@ -56,14 +56,19 @@ def tables(base, tau, rounding, scale):
     if rounding == "nearest":
         exact = scale * halves[1::2]
         bounds = exact.astype(np.float32)
-        bounds = np.where(bounds < exact, np.nextafter(bounds, np.float32(np.inf)), bounds)
+        bounds = np.where(bounds < exact, _next(bounds), bounds)
     else:
-        with np.errstate(over="ignore"):  # the next float32 can be infinite; it is clipped
-            bounds = np.nextafter(levels[1:], np.float32(np.inf)) if rounding == "up" else levels[:-1]
+        bounds = _next(levels[1:]) if rounding == "up" else levels[:-1]
     bounds = np.clip(bounds, _SMALLEST, max(np.float32(scale), _SMALLEST))
     levels = levels[:-1]
     levels.flags.writeable = bounds.flags.writeable = False
     return levels, bounds
+
+
+def _next(values):
+    """The next float32 above each; infinite above the largest."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(values, np.float32(np.inf))
 
 
 @dataclass(frozen=True)
