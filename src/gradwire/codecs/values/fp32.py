@@ -7,6 +7,7 @@ import numpy as np
 from ..._ext import sparse as _sparse
 from ...errors import CorruptMessage
 from ..base import ValueCoder
+from .payload import checked, count, flat, refuse_nonfinite
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,12 @@ class Float32Values(ValueCoder):
     unbiased = True
 
     def encode(self, values, keys, step):
-        return np.ascontiguousarray(values, "<f4").view(np.uint8)
+        values = flat(values)
+        refuse_nonfinite(self.name, values)
+        return values.view(np.uint8)
 
     def decode(self, payload, keys, step, nnz=None):
-        nnz = len(keys) if keys is not None else nnz
-        payload = np.frombuffer(payload, np.uint8)
-        if len(payload) != 4 * nnz:
-            raise CorruptMessage(f"fp32 values: expected {4 * nnz} bytes, got {len(payload)}")
-        values = payload.view("<f4").astype(np.float32)
+        values = checked(self.name, payload, 4 * count(keys, nnz)).view("<f4").astype(np.float32)
         if _sparse.first_nonfinite(values) >= 0:
             raise CorruptMessage("fp32 values: expected finite values")
         return values

@@ -1,0 +1,94 @@
+"""uniform: fixed point between the smallest and the largest value of the message.
+
+ZipML as SketchML describes it (Jiang et al., SIGMOD 2018; Zhang et al., "ZipML", ICML 2017). The data-optimal levels of the ZipML
+paper, norms and groups are other coders.
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..._ext import bitpack as _bitpack
+from ..._ext import uniform as _uniform
+from ...errors import ConfigError, CorruptMessage
+from ..base import ValueCoder
+from .payload import checked, count, flat, refuse_nonfinite
+
+ROUNDINGS = ("stochastic", "nearest")
+_RANGE = struct.Struct("<ff")
+
+
+@dataclass(frozen=True)
+class Uniform(ValueCoder):
+    """2^bits equidistant levels from min to max, bits = 1 … 16.
+
+    rounding="stochastic" is unbiased (between neighbouring levels, up to the rounding of a level to float32), with ω = dim / 2L²,
+    L = 2^bits − 1: a value's variance is at most (max − min)² / 4L², and (max − min)² ≤ 2 ‖x‖². rounding="nearest" is off by at most
+    half a level. min and max themselves are exact either way.
+
+    Payload: min and max (float32, the tables), then the codes: bytes for 8 bits, little-endian uint16 for 16, else packed
+    least significant bit first.
+    """
+
+    bits: int = 8
+    rounding: str = "stochastic"
+
+    name = "uniform"
+    summary = "fixed point between min and max, 1 to 16 bits"
+    paper = "Zhang et al., ZipML, ICML 2017, as described by Jiang et al., SketchML, SIGMOD 2018"
+
+    def __post_init__(self):
+        if type(self.bits) is not int or not 1 <= self.bits <= 16:
+            raise ConfigError(f"expected bits as an integer in 1 … 16, got {self.bits!r}")
+        if self.rounding not in ROUNDINGS:
+            raise ConfigError(f"expected rounding as one of {', '.join(ROUNDINGS)}, got {self.rounding!r}")
+
+    @property
+    def unbiased(self):
+        return self.rounding == "stochastic"
+
+    @property
+    def levels(self):
+        """L = 2^bits − 1, the code of max."""
+        return (1 << self.bits) - 1
+
+    def omega(self, dim):
+        return dim / (2 * self.levels**2) if self.unbiased else None
+
+    def tables_nbytes(self, payload, nnz):
+        return _RANGE.size
+
+    def encode(self, values, keys, step):
+        values = flat(values)
+        found = _uniform.value_range(values)
+        if found is None:
+            refuse_nonfinite(self.name, values)
+        payload = np.empty(self._nbytes(len(values)), np.uint8)
+        _RANGE.pack_into(payload, 0, *found)
+        wire = payload[_RANGE.size :]
+        plain = self.bits in (8, 16)
+        codes = wire if plain else np.empty(2 * len(values), np.uint8)
+        _uniform.encode(values, *found, self.levels, step.private("uniform"), self.rounding == "stochastic", codes)
+        if not plain:
+            _bitpack.pack(codes.view(np.uint16), self.bits, wire)
+        return payload
+
+    def decode(self, payload, keys, step, nnz=None):
+        nnz = count(keys, nnz)
+        payload = checked(self.name, payload, self._nbytes(nnz))
+        low, high = _RANGE.unpack_from(payload)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise CorruptMessage(f"uniform values: expected finite min ≤ max, got {low} and {high}")
+        codes = payload[_RANGE.size :]
+        if self.bits not in (8, 16):
+            packed, codes = codes, np.empty(nnz, np.uint16)
+            _bitpack.unpack(packed, nnz, self.bits, codes)
+            codes = codes.view(np.uint8)
+        values = np.empty(nnz, np.float32)
+        _uniform.decode(codes, low, high, self.levels, values)
+        return values
+
+    def _nbytes(self, nnz):
+        return _RANGE.size + _bitpack.packed_nbytes(nnz, self.bits)
