@@ -260,7 +260,6 @@ def test_set_replaces_the_other_one_of_two_exclusive_keys(write):
         ("epochs = 3", "epochs = 3\nseed = -1", "run.seed: expected an integer ≥ 0, got -1"),
         ("epochs = 3", "epochs = 3\nseed = 2024-01-01", "run.seed: expected an integer ≥ 0, got datetime.date(2024, 1, 1)"),
         ("[model]", "[modle]", "unknown section 'modle' (did you mean 'model'?); known: codec, collective, data, model, optimizer, run, sweep"),
-        ('[model]\nname = "toy"', "", "model.name: "),
         ('"adam-sparse"', "3", "codec.uplink: expected a string, got 3"),
         ('"adam-sparse"', '"adam-spares"', "codec.uplink: unknown codec or part 'adam-spares' (did you mean 'adam-sparse'?)"),
         ('"adam-sparse"', '"adam-sparse"\ndownlink = "nno"', "codec.downlink: unknown codec or part 'nno'"),

@@ -8,6 +8,8 @@ import pytest
 
 from gradwire import ConfigError, DataError, IncompatibleError, launch
 
+FULL_DISK = """Can't decrement id ref count (file write failed: time = Sun Nov 22 05:45:56 2026
+, filename = '/there/x.h5', file descriptor = 29, errno = 28, error message = 'No space left on device', buf = 0x55, total write size = 8)"""
 MPICH = {"PMI_RANK": "2", "PMI_SIZE": "4"}
 
 
@@ -134,6 +136,7 @@ def test_an_error_on_root_is_agreed():
         (IncompatibleError("do not fit"), 2, "do not fit"),
         (DataError("bad line"), 1, "bad line"),
         (OSError(28, "No space left on device", "x.h5"), 1, "[Errno 28] No space left on device: 'x.h5'"),
+        (RuntimeError(FULL_DISK), 1, "No space left on device: '/there/x.h5'"),
         (MemoryError(), 1, "out of memory"),
         (MemoryError("Unable to allocate 8 TiB"), 1, "out of memory: Unable to allocate 8 TiB"),
         (KeyboardInterrupt(), 130, "interrupted"),

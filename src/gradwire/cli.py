@@ -139,33 +139,38 @@ def _train_all(runs, args, comm):
     from .training import train
 
     plan = launch.on_root(comm, _plan, runs, args.results, args.resume, comm.size)
-    todo = [run for run, (_, state) in zip(runs, plan) if state != "finished"]
-    progress = logs.progress(comm.rank, todo)
-    for run, (path, state) in zip(runs, plan):
-        if state == "finished":
-            progress.note(f"{run.run_id}: skipped, finished already in {path}")
+    todo = [(run, state) for run, (_, state, _) in zip(runs, plan) if state != "finished"]
+    progress = logs.progress(comm.rank, [run for run, _ in todo])
+    for run, (_, _, word) in zip(runs, plan):
+        if word:
+            progress.note(f"{run.run_id}: {word}")
     with logs.shown(progress):
-        for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run in todo}.values():
+        for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
-        for run, (_, state) in zip(runs, plan):
-            if state != "finished":
-                train(run, comm, args.results, resume=state == "unfinished", progress=progress)
-    return [path for path, _ in plan]
+        for run, state in todo:
+            train(run, comm, args.results, resume=state == "unfinished", progress=progress)
+    return [path for path, _, _ in plan]
 
 
 def _plan(runs, results, resume, size):
-    """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume."""
+    """[(path of the run file, its state, a word for the user or "")]. ConfigError for unfinished runs without --resume."""
     from .recorder import load_run, run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
-    plan = [(path, run_state(path)) for path in (run_path(results, run) for run in runs)]
-    unfinished = [path for path, state in plan if state == "unfinished"]
+    states = {path: run_state(path) for path in (run_path(results, run) for run in runs)}
+    unfinished = [path for path, state in states.items() if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(map(str, unfinished))}: unfinished; add --resume to go on, or delete it to begin again")
-    for path in unfinished:
-        if (ranks := load_run(path).ranks) != size:
+    words = dict.fromkeys(states, "")
+    for path, state in states.items():
+        ranks = size if state == "missing" else load_run(path).ranks
+        if state == "unfinished" and ranks != size:
             raise IncompatibleError(f"{path}: was begun on {ranks} ranks and can only be resumed on as many, got {size}")
-    return plan
+        if state == "finished":
+            words[path] = f"skipped, finished already in {path}"
+            if ranks != size:
+                words[path] += f" on {ranks} ranks, now there are {size}; --results DIR keeps both"
+    return [(path, state, words[path]) for path, state in states.items()]
 
 
 def _dry_run(runs, results, size):

@@ -4,6 +4,7 @@ Nothing here initialises MPI: what needs a communicator is given one.
 """
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -23,6 +24,8 @@ _LAUNCHERS = (
     ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
 )
 _LAUNCHED = "GRADWIRE_LAUNCHED"
+_HDF5 = re.compile(r"filename = '(?P<file>[^']*)'.*errno = \d+, error message = '(?P<reason>[^']*)'", re.DOTALL)
+"""How HDF5 words a failed write, such as a full disk; h5py raises it as OSError or RuntimeError."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,9 @@ def describe(error):
         return "interrupted"
     if isinstance(error, MemoryError):
         return f"out of memory: {error}" if str(error) else "out of memory"
+    failed = _HDF5.search(str(error))
+    if failed:
+        return f"{failed['reason']}: {failed['file']!r}"
     if isinstance(error, GradwireError | OSError):
         return str(error)
     return "unexpected error\n" + "".join(traceback.format_exception(error)).rstrip()

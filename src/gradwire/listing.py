@@ -73,8 +73,10 @@ def _epochs(run):
 
 
 def _pairs(table):
+    """One line for each entry; of a longer text, such as MPI's description of itself, the first one."""
     width = max(map(len, table))
-    return "\n".join(f"{key.ljust(width)}  {_cell(value)}" for key, value in table.items())
+    first_lines = {key: _cell(value).partition("\n")[0] for key, value in table.items()}
+    return "\n".join(f"{key.ljust(width)}  {value}".rstrip() for key, value in first_lines.items())
 
 
 def _cell(value):

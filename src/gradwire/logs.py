@@ -39,9 +39,11 @@ class Lines(Quiet):
         """configs: the runs to come, in order."""
         self._waiting = [config.epochs for config in configs]
         self._total, self._done, self._run = len(self._waiting), 0, None
-        self._stream, self._began = stream, perf_counter()
+        self._stream, self._began = stream, None
 
     def start_run(self, config, first_epoch, steps_per_epoch):
+        if self._began is None:
+            self._began = perf_counter()  # not before: preparing data says nothing about the runs to come
         self._epochs_left = self._waiting.pop(0) - first_epoch
         self._run, self._steps, self._first = config, steps_per_epoch, first_epoch
         self._label = f"[{self._total - len(self._waiting)}/{self._total}] {config.run_id}"

@@ -28,7 +28,7 @@ def train(config, comm, results, *, resume=False, progress):
     if comm.rank == 0:
         recorder = Recorder(path)
         if not resume:
-            recorder.create(config, {"hosts": "here", "cores": 2}, 100, comm.size)
+            recorder.create(config, {"hosts": "here", "mpi": "a library\nof many words"}, 100, comm.size)
         progress.start_run(config, 0, 5)
         for epoch in range(1 if wanted == "unfinished" else config.epochs):
             row = dict.fromkeys(PER_EPOCH, 0.5 + epoch) | {name: [2.0 + rank for rank in range(comm.size)] for name in PER_RANK}
