@@ -97,7 +97,7 @@ def test_run_trains_records_and_reports(stack, here, capsys):
     out, err = capsys.readouterr()
     assert out == "table of toys: 2 runs\n"
     assert [line.partition("  ")[0][:10] for line in err.splitlines()] == ["[1/2] none", "[1/2] none", "[2/2] adam", "[2/2] adam"]
-    runs = config.load("toys").runs()
+    runs = config.load("toys", ranks=1).runs()
     assert files(here / "results") == sorted(f"runs/toys/{run.run_id}.h5" for run in runs)
     assert len(stack.loads) == 1  # one data set, prepared once before the runs
 
@@ -126,18 +126,11 @@ def test_unfinished_runs_need_resume(stack, here, capsys, monkeypatch):
     assert run_state(path) == "finished"
 
 
-def test_finished_on_other_ranks(stack, here):
+def test_another_number_of_ranks_is_another_run(stack, here):
+    first, second = (config.load("toys", ranks=ranks).runs()[0] for ranks in (1, 2))
+    assert first.run_id != second.run_id
     cli.main(["run", "toys", "--codec", "none"])
-    (_, state, word), (_, _, none) = cli._plan(config.load("toys").runs(), "results", False, 2)
-    assert (state, none) == ("finished", "")
-    assert word.endswith(".h5 on 1 ranks, now there are 2; --results DIR keeps both")
-
-
-def test_resume_needs_as_many_ranks(stack, here, capsys, monkeypatch):
-    monkeypatch.setenv("FAKE_TRAIN", "unfinished")
-    cli.main(["run", "toys", "--codec", "none"])
-    with pytest.raises(launch.IncompatibleError, match="was begun on 1 ranks and can only be resumed on as many, got 2"):
-        cli._plan(config.load("toys").runs(), "results", True, 2)
+    assert [state for _, state in cli._plan([first, second], "results", False)] == ["finished", "missing"]
 
 
 def test_results_go_where_they_are_wanted(stack, here):

@@ -435,3 +435,11 @@ def test_load_reads_toml_back(write, source, rows, lr, l2, batch, seed, repeat, 
     again = one(write(run.toml()))
     assert repr(again) == repr(run)  # repr, because nan is not equal to itself
     assert (again.run_id, again.toml()) == (run.run_id, run.toml())
+
+
+def test_ranks_of_the_launch_are_part_of_the_run(write, tmp_path):
+    four = one(write(), ranks=4)
+    assert four.ranks == 4 and four.settings()["run"]["ranks"] == 4
+    (tmp_path / "again.toml").write_text(four.toml())
+    assert one(tmp_path / "again.toml").ranks == 4
+    assert "run.ranks: expected a launch on 4 ranks, got 2" in error_of(tmp_path / "again.toml", ranks=2)

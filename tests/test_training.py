@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from gradwire.logs import Quiet
 
 import gradwire as gw
 from gradwire import config, recorder, training
+from gradwire.logs import Quiet
 
 DIM = 3000
 

@@ -103,8 +103,8 @@ def _run(args):
     found = launch.launcher()
     if found:
         launch.check_ranks(args.ranks, found.size)
-    experiment = config.load(args.experiment, args.set, args.codec)
     size = found.size if found else args.ranks or 1
+    experiment = config.load(args.experiment, args.set, args.codec, ranks=size)
     if args.dry_run:
         return _dry_run(experiment.runs(), args.results, size) if launch.speaks() else 0
     for run in experiment.runs():
@@ -138,39 +138,30 @@ def _train_all(runs, args, comm):
     from . import data, logs
     from .training import train
 
-    plan = launch.on_root(comm, _plan, runs, args.results, args.resume, comm.size)
-    todo = [(run, state) for run, (_, state, _) in zip(runs, plan) if state != "finished"]
+    plan = launch.on_root(comm, _plan, runs, args.results, args.resume)
+    todo = [(run, state) for run, (_, state) in zip(runs, plan) if state != "finished"]
     progress = logs.progress(comm.rank, [run for run, _ in todo])
-    for run, (_, _, word) in zip(runs, plan):
-        if word:
-            progress.note(f"{run.run_id}: {word}")
+    for run, (path, state) in zip(runs, plan):
+        if state == "finished":
+            progress.note(f"{run.run_id}: skipped, finished already in {path}")
     with logs.shown(progress):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         for run, state in todo:
             train(run, comm, args.results, resume=state == "unfinished", progress=progress)
-    return [path for path, _, _ in plan]
+    return [path for path, _ in plan]
 
 
-def _plan(runs, results, resume, size):
-    """[(path of the run file, its state, a word for the user or "")]. ConfigError for unfinished runs without --resume."""
-    from .recorder import load_run, run_path, run_state
+def _plan(runs, results, resume):
+    """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume."""
+    from .recorder import run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
-    states = {path: run_state(path) for path in (run_path(results, run) for run in runs)}
-    unfinished = [path for path, state in states.items() if state == "unfinished"]
+    plan = [(path, run_state(path)) for path in (run_path(results, run) for run in runs)]
+    unfinished = [str(path) for path, state in plan if state == "unfinished"]
     if unfinished and not resume:
-        raise ConfigError(f"{', '.join(map(str, unfinished))}: unfinished; add --resume to go on, or delete it to begin again")
-    words = dict.fromkeys(states, "")
-    for path, state in states.items():
-        ranks = size if state == "missing" else load_run(path).ranks
-        if state == "unfinished" and ranks != size:
-            raise IncompatibleError(f"{path}: was begun on {ranks} ranks and can only be resumed on as many, got {size}")
-        if state == "finished":
-            words[path] = f"skipped, finished already in {path}"
-            if ranks != size:
-                words[path] += f" on {ranks} ranks, now there are {size}; --results DIR keeps both"
-    return [(path, state, words[path]) for path, state in states.items()]
+        raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")
+    return plan
 
 
 def _dry_run(runs, results, size):

@@ -47,6 +47,7 @@ class RunConfig:
     repeat: int
     vnmse_samples: int
     checkpoint_every: int
+    ranks: int | None = None
 
     def dataset(self):
         return spec.build("datasets", **_arguments(self.data))
@@ -96,6 +97,7 @@ class RunConfig:
                 "repeat": self.repeat,
                 "vnmse_samples": self.vnmse_samples,
                 "checkpoint_every": self.checkpoint_every,
+                **({} if self.ranks is None else {"ranks": self.ranks}),
             },
         }
 
@@ -117,10 +119,11 @@ class Experiment:
         return list(self.configs)
 
 
-def load(path, overrides=(), codec=None):
+def load(path, overrides=(), codec=None, ranks=None):
     """Experiment of a TOML file, or of a bare name in experiments/.
 
     overrides: "section.key=value" strings, a value in TOML or a bare word. codec: replaces the uplink and a sweep over it.
+    ranks: of this launch; run.ranks, if the file has it, must be the same.
     Raises ConfigError for whatever is wrong in it, also in plug-ins' options and codec specifications.
     """
     path = _settings.find(path)
@@ -135,7 +138,7 @@ def load(path, overrides=(), codec=None):
     if codec is not None:
         _settings.override_codec(settings, sweep, codec)
     try:
-        configs = _configs(path.stem, settings, sweep)
+        configs = _configs(path.stem, settings, sweep, ranks)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return Experiment(path.stem, path, configs)
@@ -155,8 +158,8 @@ def plugin(section, settings):
     return {"name": named.name, "options": options}
 
 
-def _configs(name, settings, sweep):
-    points = [_point(name, point) for point in _settings.expand(settings, sweep)]
+def _configs(name, settings, sweep, ranks):
+    points = [_point(name, point, ranks) for point in _settings.expand(settings, sweep)]
     configs = [config for repeat in range(max(map(len, points))) for point in points for config in point[repeat : repeat + 1]]
     seen = {}
     for config in configs:
@@ -166,12 +169,14 @@ def _configs(name, settings, sweep):
     return tuple(configs)
 
 
-def _point(name, settings):
+def _point(name, settings, ranks):
     """The repeats of one point of the sweep."""
     checked(ExperimentFile, "", settings)
     named = {section: plugin(section, settings.get(section, {})) for section in PLUGINS}
     codec = checked(CodecSection, "codec", settings.get("codec", {}))
     run = checked(RunSection, "run", settings.get("run", {}))
+    if None not in (ranks, run.ranks) and ranks != run.ranks:
+        raise ConfigError(f"run.ranks: expected a launch on {run.ranks} ranks, got {ranks}")
     uplink = _codec_spec("codec.uplink", codec.uplink)
     common = {
         "experiment": name,
@@ -181,6 +186,7 @@ def _point(name, settings):
         "error_feedback": _feedback(codec.error_feedback, uplink),
         "batch_size": run.batch_size or (1000 if run.batch_ratio is None else None),
         **{key: getattr(run, key) for key in ("epochs", "batch_ratio", "vnmse_samples", "checkpoint_every")},
+        "ranks": ranks or run.ranks,
     }
     repeats = range(run.repeats or 1) if run.repeat is None else [run.repeat]
     return [RunConfig(**common, seed=run.seed + repeat, repeat=repeat) for repeat in repeats]

@@ -18,6 +18,9 @@ from .errors import ConfigError, GradwireError, IncompatibleError
 PATIENCE_S = 0.5
 """How much later each further rank speaks when it fails: the abort of the first one ends the others before that."""
 
+FLUSH_S = 0.1
+"""Between the message and the abort: the launcher forwards what a rank writes, and an abort may overtake it."""
+
 _LAUNCHERS = (
     ("Open MPI's mpiexec", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ("mpiexec", "PMI_RANK", "PMI_SIZE"),
@@ -128,6 +131,7 @@ def fail(error, comm=None):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the message
     time.sleep(PATIENCE_S * min(comm.rank, 8))
     _write(f"gradwire: rank {comm.rank}: {describe(error)}")
+    time.sleep(FLUSH_S)
     comm.Abort(code)
     return code
 

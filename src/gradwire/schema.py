@@ -58,6 +58,7 @@ class RunSection(Section):
     seed: int = Field(0, ge=0, lt=2**63, description="an integer ≥ 0")
     repeats: int | None = Field(None, ge=1, description="an integer ≥ 1")
     repeat: int | None = Field(None, ge=0, description="an integer ≥ 0")
+    ranks: int | None = Field(None, ge=1, description="an integer ≥ 1 (ranks of the launch)")
     vnmse_samples: int = Field(8, ge=0, description="an integer ≥ 0 (sampled steps per epoch)")
     checkpoint_every: int = Field(1, ge=0, description="an integer ≥ 0 (epochs; 0 = never)")
 

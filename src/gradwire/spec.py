@@ -157,7 +157,7 @@ def codec(spec):
         if kind in chosen or any(order.index(k) > order.index(kind) for k in chosen):
             raise ConfigError(f"expected sparsifier+keys+values in that order, each at most once, got {spec!r}: {name!r} is of {kind}")
         chosen[kind] = build(kind, name, arguments)
-    return Composed(chosen.get("sparsifiers"), chosen.get("keys", one("keys", "adaptive")), chosen.get("values", one("values", "fp32")))
+    return Composed(chosen.get("sparsifiers"), chosen.get("keys") or one("keys", "adaptive"), chosen.get("values") or one("values", "fp32"))
 
 
 def _expected(chosen):

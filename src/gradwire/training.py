@@ -38,9 +38,8 @@ class Training:
         self.params = self.model.init(self.dim, config.seed)
         self.state = self.optimizer.init(self.dim)
         self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
-        largest = -(-self.train.n_rows // comm.size)
-        self.batch_size = config.batch_size or max(1, round(config.batch_ratio * largest))
-        self.steps_per_epoch = -(-largest // self.batch_size)
+        self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
+        self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
 
     def epoch(self, epoch, progress):
         """All steps of one epoch; returns this rank's columns."""

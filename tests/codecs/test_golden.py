@@ -29,8 +29,8 @@ def gradient(dense):
     values = np.ldexp(1.0 + (word >> 28) / 16.0, -(word >> 8 & 15).astype(int)) * np.where(word & 1, 1, -1)
     if dense:
         return gw.Gradient(values.astype(np.float32), len(values))
-    keys = np.cumsum(1 + (word >> 16) % np.where(i % 10, 50, 5000))
-    return gw.Gradient(values.astype(np.float32), 2**20, keys)
+    keys = np.cumsum(1 + (word >> 16) % np.where(i % 10, 50, 500))
+    return gw.Gradient(values.astype(np.float32), 2**13, keys)
 
 
 @pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])

@@ -39,11 +39,6 @@ def test_refuses_bad_configurations(t):
         Threshold(t)
 
 
-def test_t_must_be_given():
-    with pytest.raises(gradwire.ConfigError, match="'t'"):
-        gradwire.sparsifier("threshold")
-
-
 def test_spec_roundtrips():
     coder = Threshold(1e-05)
     assert gradwire.sparsifier(coder.spec) == coder

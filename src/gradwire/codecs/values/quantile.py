@@ -76,7 +76,7 @@ class Quantile(ValueCoder):
         return values
 
     def tables_nbytes(self, payload, nnz):
-        return _tables_nbytes(int(payload[:4].view("<u4")[0])) if nnz else 0
+        return _tables_nbytes(int.from_bytes(payload[:4], "little")) if nnz else 0
 
 
 def _tables_nbytes(count):
