@@ -9,7 +9,6 @@ raises CorruptMessage, and it allocates nothing before the payload's length has 
 """
 
 import enum
-from dataclasses import fields
 from functools import cached_property
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ import numpy as np
 import xxhash
 
 from .._ext import sparse as _sparse
+from ..configured import Configured
 from ..errors import CorruptMessage
 
 
@@ -30,29 +30,6 @@ class Reduction(enum.Enum):
     SUM = "sum"
     MERGE = "merge"
     GATHER = "gather"
-
-
-class Configured:
-    """Base of everything that a specification string can name."""
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    paper: ClassVar[str]
-
-    @property
-    def spec(self):
-        """The specification string: the name and every field that differs from its default. `gw.codec(c.spec) == c`."""
-        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        return self.name + (f"({', '.join(f'{k}={_literal(v)}' for k, v in changed.items())})" if changed else "")
-
-    def __str__(self):
-        return self.spec
-
-
-def _literal(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) and not value.isidentifier() else str(value)
 
 
 class Codec(Configured):
