@@ -9,7 +9,6 @@ raises CorruptMessage, and it allocates nothing before the payload's length has 
 """
 
 import enum
-from dataclasses import fields
 from functools import cached_property
 from typing import ClassVar
 
@@ -18,44 +17,20 @@ import xxhash
 
 from .._ext import bitpack as _bitpack
 from .._ext import sparse as _sparse
+from ..configured import Configured
 from ..errors import CorruptMessage
 
 
 class Reduction(enum.Enum):
     """What may happen to encoded gradients on their way.
 
-    SUM: encodings of dense gradients add (after `summable`), so MPI itself may reduce them. MERGE: they may be decoded,
+    SUM: encodings of dense gradients add so MPI itself may reduce them. MERGE: they may be decoded,
     added and encoded again at a hop. GATHER: every receiver needs every original message.
     """
 
     SUM = "sum"
     MERGE = "merge"
     GATHER = "gather"
-
-
-class Configured:
-    """Base of everything that a specification string can name."""
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    paper: ClassVar[str]
-
-    @property
-    def spec(self):
-        """The specification string: the name and every field that differs from its default. `gw.codec(c.spec) == c`."""
-        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        return self.name + (f"({', '.join(f'{k}={_literal(v)}' for k, v in changed.items())})" if changed else "")
-
-    def __str__(self):
-        return self.spec
-
-
-def _literal(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return '"' + ",".join(map(str, value)) + '"'
-    return f'"{value}"' if isinstance(value, str) and not value.isidentifier() else str(value)
 
 
 class Codec(Configured):
