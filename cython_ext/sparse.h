@@ -68,6 +68,20 @@ static int64_t gw_compress(const uint8_t *mask, const uint32_t *keys, const floa
     return m;
 }
 
+/* Distributes keys to their groups: keys of group 0 in order, then those of group 1, …. group[i] < 256; starts has room for 257 and
+ * afterwards holds where each group starts, starts[256] = n. */
+static void gw_split(const uint32_t *keys, const uint8_t *group, int64_t n, uint32_t *out, int64_t *starts)
+{
+    int64_t next[256];
+    memset(starts, 0, 257 * sizeof *starts);
+    for (int64_t i = 0; i < n; i++) starts[group[i] + 1]++;
+    for (int g = 0; g < 256; g++) {
+        starts[g + 1] += starts[g];
+        next[g] = starts[g];
+    }
+    for (int64_t i = 0; i < n; i++) out[next[group[i]]++] = keys[i];
+}
+
 /* Sum of two sparse vectors, a before b at equal keys. Room for na + nb; returns the length of the union. */
 static int64_t gw_add(const uint32_t *ka, const float *va, int64_t na, const uint32_t *kb, const float *vb, int64_t nb,
                       uint32_t *keys, float *values)

@@ -9,6 +9,7 @@ cdef extern from "sparse.h" nogil:
     void gw_scatter_add(float *, const uint32_t *, const float *, int64_t, float)
     int64_t gw_nonzero(const float *, int64_t, uint32_t *, float *)
     int64_t gw_compress(const uint8_t *, const uint32_t *, const float *, int64_t, uint32_t *, float *)
+    void gw_split(const uint32_t *, const uint8_t *, int64_t, uint32_t *, int64_t *)
     int64_t gw_add(const uint32_t *, const float *, int64_t, const uint32_t *, const float *, int64_t, uint32_t *, float *)
     void gw_sort_pairs(uint32_t *, float *, int64_t, int, uint32_t *, float *)
     int64_t gw_reduce_runs(uint32_t *, float *, int64_t)
@@ -78,6 +79,22 @@ def compress(const uint8_t[::1] mask, const uint32_t[::1] keys, const float[::1]
     if n:
         m = gw_compress(&mask[0], &keys[0], &values[0], n, &k[0], &v[0])
     return kept_keys[:m], kept[:m]
+
+
+def split(const uint32_t[::1] keys, const uint8_t[::1] group):
+    """List of uint32 arrays: the keys of group 0, 1, … up to the highest that occurs, each in input order."""
+    cdef int64_t n = keys.shape[0], starts[257]
+    if n == 0:
+        return []
+    grouped = np.empty(n, np.uint32)
+    cdef uint32_t[::1] out = grouped
+    gw_split(&keys[0], &group[0], n, &out[0], starts)
+    parts = []
+    for i in range(256):
+        if starts[i] == n:
+            break
+        parts.append(grouped[starts[i] : starts[i + 1]])
+    return parts
 
 
 def add(const uint32_t[::1] keys_a, const float[::1] values_a, const uint32_t[::1] keys_b, const float[::1] values_b):

@@ -105,6 +105,17 @@ def test_selection_kernels_match_numpy(mapping):
     assert np.array_equal(other, np.ones(61, np.float32) + np.float32(-0.5) * dense)
 
 
+@given(st.lists(st.integers(0, 255), max_size=60), st.integers(0, 255))
+def test_split_is_a_stable_distribution(groups, last):
+    group = np.array([*groups, last], np.uint8)
+    keys = np.arange(len(group), dtype=np.uint32) * 3
+    parts = sparse.split(keys, group)
+    assert len(parts) == group.max() + 1
+    for i, part in enumerate(parts):
+        assert part.tolist() == keys[group == i].tolist()
+    assert sparse.split(keys[:0], group[:0]) == []
+
+
 def test_checks_on_empty_arrays():
     empty = np.empty(0, np.uint32)
     assert sparse.first_unsorted(empty, 1) == -1

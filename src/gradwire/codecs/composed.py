@@ -88,7 +88,7 @@ class Composed(Codec):
 
     def _encode_grouped(self, kept, step):
         group, payload = self.values.encode_grouped(kept.values, kept.keys, step)
-        parts = [np.ascontiguousarray(kept.keys[group == i]) for i in range(int(group.max()) + 1 if len(group) else 0)]
+        parts = _sparse.split(kept.keys, group)
         coded = [np.frombuffer(self.keys.encode(part, kept.dim), np.uint8) for part in parts]
         directory = np.zeros(2 + 2 * len(parts), "<u4")
         directory[0] = len(parts)
@@ -119,11 +119,10 @@ class Composed(Codec):
             raise CorruptMessage(f"expected {at} bytes of key groups, got {len(section)}")
         keys = np.concatenate([np.empty(0, np.uint32), *groups])
         values = self.values.decode_grouped(payload, keys, sizes, step)
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        if _sparse.first_unsorted(keys, message.dim) >= 0:
+        keys, values = _sparse.sort_reduce(keys, values, message.dim)
+        if len(keys) != message.nnz:
             raise CorruptMessage("a key stands in two groups")
-        return Gradient.trusted(values[order], message.dim, keys)
+        return Gradient.trusted(values, message.dim, keys)
 
 
 class Preset(Codec):
