@@ -38,7 +38,7 @@ def pytest_pyfunc_call(pyfuncitem):
     if launcher is None:
         pytest.skip("no mpiexec beside this Python or on PATH: pip install mpich")
     ranks = pyfuncitem.callspec.params["ranks"]
-    command = [launcher, "-n", str(ranks), sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:pytest_cov"]
+    command = [launcher, "-n", str(ranks), sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-p", "no:pytest_cov"]
     done = subprocess.run(
         [*command, "--rootdir", str(pyfuncitem.config.rootpath), pyfuncitem.nodeid],
         cwd=pyfuncitem.config.rootpath,

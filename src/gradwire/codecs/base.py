@@ -99,6 +99,8 @@ class ValueCoder(Configured):
     """True if `select` may drop values."""
     grouped: ClassVar[bool] = False
     """True for a GroupedValueCoder."""
+    sum_dtype: ClassVar[type | None] = None
+    """For codecs whose reduction is SUM: numpy.float32 if MPI may add the payload as it is, else the dtype of its words."""
 
     def encode(self, values, keys, step):
         """Payload of `values` (float32, (nnz,), finite): tables_nbytes of side information, then the codes. Drops nothing."""

@@ -24,6 +24,7 @@ class BFloat16Values(ValueCoder):
     name = "bf16"
     summary = "16-bit float (bfloat16), nearest even, clamped to ±3.39e38"
     paper = ""
+    sum_dtype = np.uint16
 
     def encode(self, values, keys, step):
         values = flat(values)

@@ -24,6 +24,7 @@ class Float16Values(ValueCoder):
     name = "fp16"
     summary = "16-bit float (IEEE half), nearest even, clamped to ±65504"
     paper = ""
+    sum_dtype = np.uint16
 
     def encode(self, values, keys, step):
         values = flat(values)

@@ -17,6 +17,7 @@ class Float32Values(ValueCoder):
     name = "fp32"
     summary = "32-bit float, the uncompressed baseline"
     paper = ""
+    sum_dtype = np.float32
     unbiased = True
 
     def encode(self, values, keys, step):
