@@ -1,6 +1,6 @@
 """Data sets: prepared once into a memory-mapped cache, checked before any training.
 
-    dataset = gradwire.lookup("datasets", "flights")(layout="hashed")
+    dataset = gradwire.one("datasets", "flights(layout=hashed)")
     prepared = gradwire.data.load(dataset)          # prepares when missing; prepared.train is a CSR
     gradwire.data.describe(dataset)                 # rows, features, source … of a prepared data set
 
