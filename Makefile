@@ -44,7 +44,7 @@ tables: $(VENV)/.installed ## write the tables of all recorded experiments again
 clean: ## remove virtual environments and everything built; results stay
 	rm -rf build dist src/*.egg-info .pytest_cache .hypothesis .ruff_cache .coverage .coverage.* htmlcov
 	rm -rf .venv .venv-* $(if $(wildcard $(VENV)/pyvenv.cfg),$(VENV))
-	rm -f src/gradwire/_ext/*.so $(patsubst %.pyx,%.c,$(wildcard cython_ext/*.pyx))
+	rm -f src/gradwire/_ext/*.so cython_ext/*.c
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # An editable installation: Python files need no second one, changed kernels do.

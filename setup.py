@@ -22,9 +22,14 @@ extensions = [
     for path in sorted(Path("cython_ext").glob("*.pyx"))
 ]
 
+# The code behind typed memoryviews, once for all modules: a third of the time to build.
+SHARED = "gradwire._ext.cyutility"
+extensions.append(Extension(SHARED, ["cython_ext/cyutility.c"], extra_compile_args=FLAGS))
+
 setup(
     ext_modules=cythonize(
         extensions,
+        shared_utility_qualified_name=SHARED,
         compiler_directives={
             "language_level": "3",
             "boundscheck": False,
