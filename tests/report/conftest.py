@@ -29,7 +29,12 @@ def _columns(epochs, ranks, key_bytes, value_bytes, dense, vnmse, seed):
         split = {name: (size * factor).astype(np.uint64) for name, size in sections.items()}
         column |= {f"{way}_{name}_bytes": size for name, size in split.items()} | {f"{way}_bytes": sum(split.values())}
     column |= {"sent_bytes": column["uplink_bytes"], "received_bytes": column["downlink_bytes"], "control_bytes": nnz * 0 + 8}
-    column |= {"nnz": nnz, "steps": nnz * 0 + STEPS, "vnmse": np.full((epochs, ranks), vnmse) / (1 + np.arange(epochs))[:, None]}
+    column |= {
+        "nnz": nnz,
+        "message_nnz": nnz,
+        "steps": nnz * 0 + STEPS,
+        "vnmse": np.full((epochs, ranks), vnmse) / (1 + np.arange(epochs))[:, None],
+    }
     column |= {"dense_baseline_bytes": nnz * 0 + 4 * DIM * STEPS, "sparse_baseline_bytes": 8 * nnz, "entropy_bound_bytes": 0.7 * nnz}
     loss = 0.43 + 0.1 * np.exp(-np.arange(1, epochs + 1.0)) * (1 + vnmse) + 0.002 * rng.random()
     column |= {"train_loss": loss - 0.01, "test_loss": loss, "test_metric": 0.80 - 0.1 * (loss - 0.43)}

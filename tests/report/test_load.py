@@ -45,7 +45,15 @@ def test_a_setting_that_varies_between_codecs_only_is_not_in_the_labels(make_run
 
 def test_ranks_and_network_tell_rows_apart(make_run, stored, tmp_path):
     shaped = {"network": "shaped", "cores": 2, "link_rate_bps": 1e9}
-    stored([make_run("none", seed=0), make_run("none", seed=1, ranks=2), make_run("none", seed=2, environment=shaped)], tmp_path)
+    two = make_run("none", seed=1, ranks=2, config={"run": {"ranks": 2}})
+    stored(
+        [
+            make_run("none", seed=0, config={"run": {"ranks": 4}}),
+            two,
+            make_run("none", seed=2, environment=shaped, config={"run": {"ranks": 4}}),
+        ],
+        tmp_path,
+    )
     found = labels(load.collect(tmp_path, "quickstart"))
     assert found == ["none, ranks=2, network=local", "none, ranks=4, network=local", "none, ranks=4, network=shaped"]
 

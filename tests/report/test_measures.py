@@ -48,9 +48,17 @@ def test_bytes_are_the_mean_over_ranks_and_epochs_after_warm_up(make_run):
     )
 
 
-def test_keys_are_compared_with_the_bound_where_keys_travel(make_run):
-    assert row_of(make_run("fastsgd", key_bytes=0.9))["keys_to_entropy_bound"] == pytest.approx(0.9 / 0.7)
-    assert np.isnan(row_of(make_run("none"))["keys_to_entropy_bound"])
+def test_bits_per_key_are_of_the_keys_sent_and_the_bound_of_the_fresh_gradient(make_run):
+    run = make_run("fastsgd", key_bytes=0.9)
+    assert row_of(run)["bits_per_key"] == pytest.approx(7.2)
+    assert row_of(run)["bound_bits_per_key"] == pytest.approx(5.6)
+    run.epochs["message_nnz"] = run.epochs["nnz"] // 2
+    assert row_of(run)["bits_per_key"] == pytest.approx(14.4)
+    assert row_of(run)["bound_bits_per_key"] == pytest.approx(5.6)
+
+
+def test_without_keys_there_are_no_bits_per_key(make_run):
+    assert np.isnan(row_of(make_run("none"))["bits_per_key"])
 
 
 def test_no_bytes_give_no_ratio(make_run):

@@ -42,9 +42,9 @@ def test_numbers_of_a_row(make_run, read):
         for line in table.text(*read([make_run("fastsgd", key_bytes=0.9, value_bytes=1, vnmse=0.25)])).splitlines()[10:]
         if "fastsgd" in line
     )
-    codec, up, keys, values, rest, down, dense, sparse, bound, first, last, loss, auc = line.split()
+    codec, up, keys, values, rest, down, dense, sparse, bits, bound, first, last, loss, auc = line.split()
     assert (codec, up, keys, values, rest, down) == ("fastsgd", "289", "135", "150", "3.60", "577")
-    assert (dense, sparse, bound, first, last) == ("97.6×", "4.16×", "1.29", "0.25", "0.050")
+    assert (dense, sparse, bits, bound, first, last) == ("97.6×", "4.16×", "7.20", "5.60", "0.25", "0.050")
     assert 0.42 < float(loss) < 0.45
     assert 0.79 < float(auc) < 0.81
 
@@ -94,6 +94,7 @@ def test_error_feedback_unfinished_runs_and_a_lone_warm_up_are_named(make_run, r
     assert "+EF: with error feedback" in text
     assert "Unfinished: natural-0123abcd-r0 after 1 epochs." in text
     assert "every epoch is a warm-up epoch" in text
+    assert next(line for line in text.splitlines() if line.startswith("natural")).split()[4] == "–"  # a single epoch has no range
 
 
 def test_the_metric_has_the_name_that_its_model_gives_it(make_run, read, monkeypatch):
@@ -131,4 +132,4 @@ def test_csv_has_base_units_and_one_line_a_row(eight, read):
     assert float(fastsgd["uplink_bytes"]) == pytest.approx(row["uplink_bytes"])
     assert float(fastsgd["epoch_time_s_low"]) <= float(fastsgd["epoch_time_s"]) <= float(fastsgd["epoch_time_s_high"])
     assert (fastsgd["ranks"], fastsgd["cores"], fastsgd["repeats"], fastsgd["error_feedback"]) == ("4", "2", "1", "False")
-    assert next(line for line in lines if line["spec"] == "none")["keys_to_entropy_bound"] == ""
+    assert next(line for line in lines if line["spec"] == "none")["bits_per_key"] == ""

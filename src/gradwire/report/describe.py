@@ -71,8 +71,9 @@ def notes(collection, rows):
     spread = "median of the runs' medians, and their range" if several else "median over epochs after warm-up, and their range"
     lines = [
         f"Times: wall clock, slowest rank of each epoch, {spread}. Each phase is the maximum over ranks, so phases can exceed the epoch.",
-        "Bytes: buffers given to MPI, mean over ranks; rest = tables and header. keys ÷ bound: key bytes over log₂ C(dim, nnz) bits.",
-        "Compression: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz); > 1 is smaller. nnz: before any filter.",
+        "Bytes: buffers given to MPI, mean over ranks; rest = tables and header.",
+        "bits/key: of the keys sent. bound: log₂ C(dim, nnz) / nnz, for nnz keys of the fresh gradient anywhere below dim.",
+        "Ratios: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz); nnz of the fresh gradient; > 1 is smaller.",
     ]
     if any(row.epochs == _warm_epochs(row.group.runs[0]) for row in rows):
         lines.append("Where every epoch is a warm-up epoch, the numbers are theirs.")

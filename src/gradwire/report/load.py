@@ -14,7 +14,7 @@ from .. import spec as specs
 from ..errors import ConfigError, DataError, unknown
 from ..recorder import load_run
 
-_NOT_A_SETTING = ("sweep", "run.seed", "run.repeats", "run.repeat")
+_NOT_A_SETTING = ("sweep", "run.seed", "run.repeats", "run.repeat", "run.ranks")  # the last: the run file has it apart
 _LABELLED_ALREADY = ("codec.uplink", "codec.error_feedback")
 
 

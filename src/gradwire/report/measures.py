@@ -18,6 +18,7 @@ _TIMES = ("epoch_time_s", *(f"{phase}_{clock}_s" for clock in ("wall", "cpu") fo
 _DIRECTIONS = ("uplink", "downlink")
 _BYTES = (*(f"{way}_bytes" for way in _DIRECTIONS), *(f"{way}_{section}_bytes" for way in _DIRECTIONS for section in SECTIONS))
 _BASELINES = ("dense_baseline_bytes", "sparse_baseline_bytes", "entropy_bound_bytes")
+_COUNTS = ("nnz", "message_nnz")
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,13 @@ def _of_run(run):
     numbers = {name: np.median(_slowest_rank(run, name)[chosen]) for name in _TIMES}
     cpu = sum(column(run, f"{phase}_cpu_s") for phase in PHASES)
     numbers["cpu_s"] = np.median(cpu.max(axis=1)[chosen])
-    total = {name: column(run, name)[chosen].sum(dtype=float) for name in (*_BYTES, *_BASELINES)}
+    total = {name: column(run, name)[chosen].sum(dtype=float) for name in (*_BYTES, *_BASELINES, *_COUNTS)}
     cells = int(chosen.sum()) * run.ranks
     numbers |= {name: total[name] / cells for name in _BYTES}
     numbers["ratio_to_dense_fp32"] = _ratio(total["dense_baseline_bytes"], total["uplink_bytes"])
     numbers["ratio_to_sparse_fp32"] = _ratio(total["sparse_baseline_bytes"], total["uplink_bytes"])
-    numbers["keys_to_entropy_bound"] = _ratio(total["uplink_keys_bytes"] or np.nan, total["entropy_bound_bytes"])
+    numbers["bits_per_key"] = _ratio(8 * total["uplink_keys_bytes"] or np.nan, total["message_nnz"])
+    numbers["bound_bits_per_key"] = _ratio(8 * total["entropy_bound_bytes"], total["nnz"])
     vnmse = column(run, "vnmse").mean(axis=1)
     numbers |= {"vnmse_first": vnmse[0], "vnmse_last": vnmse[-1]}
     return numbers | {name: float(column(run, name)[-1]) for name in ("test_loss", "test_metric")}

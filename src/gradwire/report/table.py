@@ -8,7 +8,7 @@ import csv
 import io
 
 from . import describe
-from .layout import Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
+from .layout import MISSING, Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
 from .measures import PHASES
 
 _WITH_RANGE = ("epoch_time_s", "test_loss", "test_metric")
@@ -69,7 +69,7 @@ def _time_block(rows):
     lines = []
     for row in rows:
         spread = row.measures["epoch_time_s"]
-        span = f"({fixed(spread.low * factor, decimals)}–{fixed(spread.high * factor, decimals)})"
+        span = _span(spread, decimals, factor) or MISSING
         lines.append((describe.label(row), cell(row, "epoch_time_s"), span, *(cell(row, name) for name in names)))
     return Block(f"Time per epoch and its phases, {unit}", tuple(titles), tuple(lines))
 
@@ -85,13 +85,18 @@ def _bytes_block(rows):
         number = significant(row[name])
         return number if row[name] != row[name] else f"{number}×"
 
-    titles = ("codec", "up", "keys", "values", "rest", "down", "vs dense\nfp32", "vs sparse\nfp32", "keys ÷\nbound")
+    titles = ("codec", "up", "keys", "values", "rest", "down", "vs dense\nfp32", "vs sparse\nfp32", "bits\n/key", "bound")
     titles += ("vNMSE\nfirst", "vNMSE\nlast", "test\nloss", f"test\n{describe.metric(rows)}")
     lines = []
     for row in rows:
         rest = significant((row["uplink_tables_bytes"] + row["uplink_header_bytes"]) / size)
         way_up = [volume(row, f"uplink_{name}bytes") for name in ("", "keys_", "values_")]
-        ratios = (times(row, "ratio_to_dense_fp32"), times(row, "ratio_to_sparse_fp32"), significant(row["keys_to_entropy_bound"]))
+        ratios = (
+            times(row, "ratio_to_dense_fp32"),
+            times(row, "ratio_to_sparse_fp32"),
+            significant(row["bits_per_key"]),
+            significant(row["bound_bits_per_key"]),
+        )
         quality = (significant(row["vnmse_first"], 2), significant(row["vnmse_last"], 2))
         result = (_result(row, "test_loss"), _result(row, "test_metric"))
         lines.append((describe.label(row), *way_up, rest, volume(row, "downlink_bytes"), *ratios, *quality, *result))
@@ -100,5 +105,9 @@ def _bytes_block(rows):
 
 def _result(row, name):
     spread = row.measures[name]
-    span = f" ({fixed(spread.low, 4)}–{fixed(spread.high, 4)})" if spread.n > 1 else ""
-    return fixed(spread.median, 4) + span
+    return f"{fixed(spread.median, 4)} {_span(spread, 4)}".rstrip()
+
+
+def _span(spread, decimals, factor=1.0):
+    """The range of several numbers, nothing for a single one."""
+    return f"({fixed(spread.low * factor, decimals)}–{fixed(spread.high * factor, decimals)})" if spread.n > 1 else ""
