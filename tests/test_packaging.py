@@ -169,6 +169,13 @@ def test_the_readme_names_both_commands_and_links_to_what_is_there():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_the_table_in_the_readme_is_the_one_that_make_run_wrote():
+    written = (ROOT / "results" / "tables" / "quickstart.md").read_text().partition("\n\n")[2].strip()
+    block = re.search(r"<!-- quickstart table begin -->\n(.*)<!-- quickstart table end -->", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block.group(1).strip() == written
+    assert (ROOT / "results" / "figures" / "quickstart.png").stat().st_size > 10_000
+
+
 def test_the_code_in_the_readme_runs_and_its_value_coder_conforms():
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     names = {"__name__": "readme"}

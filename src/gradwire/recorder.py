@@ -37,7 +37,10 @@ PER_RANK = {
     "control_bytes": ("B", "sizes and flags sent beside the messages"),
     "dense_baseline_bytes": ("B", "uplink of uncompressed dense fp32: 4 · dim a step"),
     "sparse_baseline_bytes": ("B", "uplink of uncompressed sparse pairs: 8 · nnz a step"),
-    "entropy_bound_bytes": ("B", "log2 C(dim, nnz) / 8 a step: what the keys of any gradient of that size cost at least"),
+    "entropy_bound_bytes": (
+        "B",
+        "log2 C(dim, message nnz) / 8 a step: what the keys of a message of that size cost at least, on average over all key sets",
+    ),
     "nnz": ("1", "entries of the fresh gradients"),
     "message_nnz": ("1", "entries of the messages"),
     "steps": ("1", "synchronous steps"),

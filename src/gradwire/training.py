@@ -58,7 +58,7 @@ class Training:
                 gradient, message = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
             counts["nnz"] += gradient.nnz
             counts["message_nnz"] += message.nnz
-            counts["entropy_bits"] += _log2_binomial(self.dim, gradient.nnz)
+            counts["entropy_bits"] += _log2_binomial(self.dim, message.nnz)
             if i in samples:
                 error, size = self._sample(message, step)
                 lost, norm = lost + error, norm + size

@@ -48,13 +48,16 @@ def test_bytes_are_the_mean_over_ranks_and_epochs_after_warm_up(make_run):
     )
 
 
-def test_bits_per_key_are_of_the_keys_sent_and_the_bound_of_the_fresh_gradient(make_run):
+def test_bits_per_key_and_their_bound_are_of_the_keys_sent(make_run):
     run = make_run("fastsgd", key_bytes=0.9)
     assert row_of(run)["bits_per_key"] == pytest.approx(7.2)
     assert row_of(run)["bound_bits_per_key"] == pytest.approx(5.6)
     run.epochs["message_nnz"] = run.epochs["nnz"] // 2
+    run.epochs["entropy_bound_bytes"] = 0.8 * run.epochs["message_nnz"]
     assert row_of(run)["bits_per_key"] == pytest.approx(14.4)
-    assert row_of(run)["bound_bits_per_key"] == pytest.approx(5.6)
+    assert row_of(run)["bound_bits_per_key"] == pytest.approx(6.4)
+    run.epochs["entropy_bound_bytes"] = 0 * run.epochs["nnz"]
+    assert np.isnan(row_of(run)["bound_bits_per_key"])  # a dense message has no keys to bound
 
 
 def test_without_keys_there_are_no_bits_per_key(make_run):

@@ -72,7 +72,7 @@ def notes(collection, rows):
     lines = [
         f"Times: wall clock, slowest rank of each epoch, {spread}. Each phase is the maximum over ranks, so phases can exceed the epoch.",
         "Bytes: buffers given to MPI, mean over ranks; rest = tables and header.",
-        "bits/key: of the keys sent. bound: log₂ C(dim, nnz) / nnz, for nnz keys of the fresh gradient anywhere below dim.",
+        "bits/key: of the keys sent. bound: log₂ C(dim, n) / n for the n keys of a message, anywhere below dim.",
         "Ratios: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz); nnz of the fresh gradient; > 1 is smaller.",
     ]
     if any(row.epochs == _warm_epochs(row.group.runs[0]) for row in rows):
