@@ -47,7 +47,7 @@ def _version(name):
 
 
 def _git_commit():
-    """Commit of the source tree, "-dirty" if it has changes; "unknown" for an installed package."""
+    """Commit of the source tree, "-dirty" if it has changes outside results/; "unknown" for an installed package."""
     here = Path(__file__).resolve().parent
     try:
         run = {"cwd": here, "capture_output": True, "text": True, "timeout": 5}
@@ -55,7 +55,7 @@ def _git_commit():
         if top.returncode or not (Path(top.stdout.strip()) / "cython_ext").is_dir():
             return "unknown"
         commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()
-        dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **run).stdout.strip()
+        dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no", ":/", ":!/results"], **run).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return commit + ("-dirty" if dirty else "") if commit else "unknown"

@@ -39,7 +39,7 @@ PER_RANK = {
     "sparse_baseline_bytes": ("B", "uplink of uncompressed sparse pairs: 8 · nnz a step"),
     "entropy_bound_bytes": (
         "B",
-        "log2 C(dim, message nnz) / 8 a step: what the keys of a message of that size cost at least, on average over all key sets",
+        "log2 C(dim, message nnz) / 8 a step: the least that the keys of such messages can cost",
     ),
     "nnz": ("1", "entries of the fresh gradients"),
     "message_nnz": ("1", "entries of the messages"),
