@@ -43,7 +43,7 @@ def as_bytes(buffer):
 
 
 class Message:
-    """dim, nnz, is_dense, spec_hash, and `sections`: name → uint8 array. `bytes(m)` is what travels, `m.nbytes` its size."""
+    """dim, nnz, is_dense, spec_hash, and `sections`: name → bytes. `bytes(m)` is what travels, `m.nbytes` its size."""
 
     __slots__ = ("_spans", "buffer", "dim", "is_dense", "nnz", "spec_hash")
 
@@ -99,11 +99,15 @@ class Message:
 
     @property
     def sections(self):
-        """Name → uint8 view of the section, without its padding."""
-        return {name: self.buffer[start:stop] for name, (start, stop) in self._spans.items()}
+        """Name → bytes of each section, without its padding."""
+        return {name: self.section(name).tobytes() for name in self._spans}
+
+    def has(self, name):
+        """Whether the message has a section of this name."""
+        return name in self._spans
 
     def section(self, name):
-        """One section; CorruptMessage if the message has none of that name."""
+        """One section as a uint8 view, not copied; CorruptMessage if the message has none of that name."""
         if name not in self._spans:
             raise CorruptMessage(f"expected a section {name!r}, got only {sorted(self._spans)}")
         start, stop = self._spans[name]

@@ -75,10 +75,9 @@ class Composed(Codec):
 
     def decode(self, message, step):
         self.check_message(message)
-        sections, nnz = message.sections, message.nnz
-        payload = message.section("values")
-        if "tables" in sections:
-            payload = np.concatenate([sections["tables"], payload])
+        nnz, payload = message.nnz, message.section("values")
+        if message.has("tables"):
+            payload = np.concatenate([message.section("tables"), payload])
         if message.is_dense:
             return Gradient.trusted(self.values.decode(payload, None, step, nnz), message.dim)
         if self.values.grouped:
