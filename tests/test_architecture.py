@@ -38,7 +38,7 @@ LEVEL = {name: level for level, line in enumerate(LAYERS.split("\n")) for name i
 IMPORTS_UPWARDS_INSIDE_FUNCTIONS = {"spec.py", "__init__.py"}
 
 MPI_ANYWHERE = ("collectives/", "training.py", "bench/", "network/")
-MPI_INSIDE_FUNCTIONS = ("cli.py", "launch.py", "environment.py")
+MPI_INSIDE_FUNCTIONS = ("cli.py",)
 PLACES = {"mpi4py": MPI_ANYWHERE, "h5py": ("recorder.py", "checkpoint.py"), "matplotlib": ("report/",)}
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 

@@ -7,9 +7,11 @@ from gradwire import environment
 
 @pytest.mark.ranks(1, 3)
 def test_all_ranks_describe_the_same_machine(comm, monkeypatch):
+    from mpi4py import MPI
+
     monkeypatch.delenv("GRADWIRE_NETWORK", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    found = environment.describe(comm)
+    found = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
     assert all(isinstance(value, str | int | float) for value in found.values())
     assert found["network"] == "local" and math.isnan(found["link_rate_bps"])
     assert found["ranks"] == found["ranks_per_host"] == comm.size
@@ -24,8 +26,9 @@ def test_the_network_is_named_by_whoever_shapes_it(monkeypatch):
     monkeypatch.setenv("GRADWIRE_LINK_RATE_BPS", "1e9")
     from mpi4py import MPI
 
-    found = environment.describe(MPI.COMM_SELF)
+    found = environment.describe(MPI.COMM_SELF, "MPICH 5\0\0", (4, 1))
     assert (found["network"], found["link_rate_bps"]) == ("shaped", 1e9)
+    assert (found["mpi_library"], found["mpi_standard"]) == ("MPICH 5", "4.1")
 
 
 def test_commit_is_unknown_outside_a_checkout(monkeypatch, tmp_path):

