@@ -169,7 +169,7 @@ static inline const char *gw_parse_number(const char *p, float *value, int *stat
         q += down || *q == '+';
         if (!gw_is_digit(*q)) { *status = GW_SVM_VALUE; return p; }
         for (; gw_is_digit(*q); q++)
-            if (written < 1000000000000000000) written = written * 10 + (*q - '0');
+            if (written < 100000000000000000) written = written * 10 + (*q - '0');
         p = q;
         if (down) written = -written;
         exponent += written;

@@ -148,7 +148,7 @@ static int64_t gw_linear_forward(const gw_csr *data, const int64_t *rows, int64_
                 if (data->values) GW_PREFETCH_RANGE(data->values, data->indptr[later], data->indptr[later + 1]);
             }
             if (!gw_keys_below(data->indices + at, n, dim)) return rows[i];
-            memcpy(keys + filled, data->indices + at, (size_t)n * 4);
+            if (n) memcpy(keys + filled, data->indices + at, (size_t)n * 4);
             for (int64_t k = filled; k < filled + n; k++) GW_PREFETCH(params + keys[k]);
             filled += n;
         }

@@ -97,12 +97,9 @@ static int64_t gw_add(const uint32_t *ka, const float *va, int64_t na, const uin
         j += take_b;
         m++;
     }
-    memcpy(keys + m, ka + i, (size_t)(na - i) * 4);
-    memcpy(values + m, va + i, (size_t)(na - i) * 4);
-    m += na - i;
-    memcpy(keys + m, kb + j, (size_t)(nb - j) * 4);
-    memcpy(values + m, vb + j, (size_t)(nb - j) * 4);
-    return m + nb - j;
+    for (; i < na; i++, m++) { keys[m] = ka[i]; values[m] = va[i]; }
+    for (; j < nb; j++, m++) { keys[m] = kb[j]; values[m] = vb[j]; }
+    return m;
 }
 
 /* Stable least-significant-digit radix sort of n pairs by key, digits of 11 bits, as many passes as `bits` need.

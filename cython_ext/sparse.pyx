@@ -83,7 +83,8 @@ def compress(const uint8_t[::1] mask, const uint32_t[::1] keys, const float[::1]
 
 def split(const uint32_t[::1] keys, const uint8_t[::1] group):
     """List of uint32 arrays: the keys of group 0, 1, … up to the highest that occurs, each in input order."""
-    cdef int64_t n = keys.shape[0], starts[257]
+    cdef int64_t n = keys.shape[0]
+    cdef int64_t starts[257]
     if n == 0:
         return []
     grouped = np.empty(n, np.uint32)

@@ -25,7 +25,7 @@ def test_what_was_saved_comes_back(tmp_path):
     save(tmp_path, 4)
     params, state, kept = np.zeros(6, np.float32), {"m": np.zeros(6, np.float32), "step": 0}, gw.ErrorFeedback(6)
     checkpoint = Checkpoint(tmp_path, CONFIG, 1, 2)
-    assert checkpoint.latest(True) == 4
+    assert checkpoint.latest(True, rows=5) == 4
     checkpoint.load(4, params, state, kept)
     assert params.tolist() == [4, 5, 6, 7, 8, 9]
     assert state["m"].tolist() == [4] * 6 and state["step"] == 40
@@ -39,9 +39,10 @@ def test_older_epochs_are_removed_and_incomplete_ones_do_not_count(tmp_path):
     assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"epoch-1"}
     assert not list(tmp_path.rglob("*.h5"))
     (folder / "epoch-1.rank-0-of-2.ckpt").unlink()
-    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(True) is None
-    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(False) == 1
-    assert Checkpoint(tmp_path, CONFIG, 0, 3).latest(True) is None
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(True, rows=2) is None
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(False, rows=2) == 1
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(False, rows=1) is None, "of an epoch that the run file does not have"
+    assert Checkpoint(tmp_path, CONFIG, 0, 3).latest(True, rows=2) is None
 
 
 def test_damage_and_other_shapes_are_refused(tmp_path):

@@ -443,3 +443,14 @@ def test_ranks_of_the_launch_are_part_of_the_run(write, tmp_path):
     (tmp_path / "again.toml").write_text(four.toml())
     assert one(tmp_path / "again.toml").ranks == 4
     assert "run.ranks: expected a launch on 4 ranks, got 2" in error_of(tmp_path / "again.toml", ranks=2)
+
+
+def test_error_feedback_is_found_by_the_names_of_a_composition(write):
+    text = (
+        TOY
+        + """[codec]
+uplink = "topk(ratio=0.001)+natural"
+error_feedback = { "topk+natural" = true, natural = false }
+"""
+    )
+    assert one(write(text.replace('[codec]\nuplink = "adam-sparse"\n', "", 1))).error_feedback

@@ -92,6 +92,13 @@ def test_made_up_headers_with_a_right_checksum_are_corrupt(at, form, value, says
         Message.from_bytes(reseal(wire))
 
 
+def test_padding_is_zero():
+    wire = bytearray(bytes(pack()))
+    wire[56 + 5] = 1
+    with pytest.raises(gw.CorruptMessage, match="zeros between"):
+        Message.from_bytes(reseal(wire))
+
+
 def test_a_missing_section_is_corrupt():
     with pytest.raises(gw.CorruptMessage, match="'tables'"):
         pack().section("tables")

@@ -50,6 +50,36 @@ def test_a_resumed_epoch_overwrites_its_row_and_keeps_the_others(path):
     assert gw.load_run(path).epochs["test_loss"].tolist() == [0, 11, 2]
 
 
+def test_epochs_are_not_skipped(path):
+    with pytest.raises(gw.DataError, match="expected epoch 0 or an earlier one next, got 2"):
+        recorder.Recorder(path).append(2, row(2))
+
+
+def test_one_process_at_a_time_writes_a_run(path):
+    holder = (
+        "import sys; from pathlib import Path; from gradwire.recorder import claim\n"
+        "with claim(Path(sys.argv[1]), 'unfinished'): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", holder, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(gw.ConfigError, match="another gradwire is writing this run"), recorder.claim(path, "unfinished"):
+            pass
+        other.stdin.close()
+    with pytest.raises(gw.ConfigError, match="was missing when this began and is unfinished now"), recorder.claim(path, "missing"):
+        pass
+    with recorder.claim(path, "unfinished"):
+        pass
+    assert not path.with_suffix(".lock").exists()
+
+
+def test_a_resumed_run_records_its_environment_too(path):
+    recorder.Recorder(path).resume(4, {"cores": 64})
+    recorder.Recorder(path).resume(5, {"cores": 8})
+    with h5py.File(path) as file:
+        assert [(entry.attrs["cores"], entry.attrs["epoch"]) for entry in file["environment"].values()] == [(64, 4), (8, 5)]
+    assert gw.load_run(path).environment["cores"] == 2
+
+
 def test_every_column_has_units_and_a_description(path):
     with h5py.File(path) as file:
         for column in file["epochs"].values():

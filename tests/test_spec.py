@@ -32,6 +32,12 @@ def test_spec_strings_round_trip(text):
     assert hash(gw.codec(codec.spec)) == hash(codec)
 
 
+def test_equal_codecs_have_equal_specs():
+    one, same = gw.codec("topk(ratio=1)+minmax(col_ratio=1)"), gw.codec("topk(ratio=1.0)+minmax(col_ratio=1.0)")
+    assert one == same and one.spec == same.spec and one.spec_hash == same.spec_hash
+    assert gw.codec('fastsgd(scale="none")').spec == 'fastsgd(scale="none")'
+
+
 def test_a_preset_and_its_parts_read_each_others_messages():
     g = gw.Gradient([1.0, 2.0], 10, [3, 4])
     message = gw.codec("adam-sparse").encode(g, gw.Step())

@@ -126,6 +126,44 @@ def test_resume_without_a_checkpoint_starts_over_in_the_same_file(comm, shared_p
 
 
 @pytest.mark.ranks(2)
+def test_zeros_are_no_entries_for_any_codec(comm, shared_path, monkeypatch):
+    """An SVM's rows beyond the margin pull at nothing: whether a codec would send such zeros must not change what is learnt."""
+    prepare(comm, shared_path, monkeypatch)
+    runs = [
+        run(comm, shared_path, "model.name=svm", "optimizer.lr=0.5", f"codec.uplink={spec}") for spec in ("raw+fp32", "adam-sparse", "none")
+    ]
+    assert len({found.final_params_sha256 for found in runs}) == 1
+    assert np.array_equal(runs[0].epochs["nnz"], runs[1].epochs["nnz"])
+    assert np.array_equal(runs[0].epochs["uplink_bytes"], runs[1].epochs["uplink_bytes"])
+
+
+@pytest.mark.ranks(2)
+def test_checkpoints_of_an_earlier_run_are_not_resumed_from(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    chosen = config.load(shared_path / "trial.toml").runs()[0]
+    folder = shared_path / "results" / "checkpoints" / "trial" / chosen.run_id
+
+    class Stop(Exception):
+        pass
+
+    class Interrupted(Quiet):
+        def step(self, epoch, step):
+            if epoch == self.at:
+                raise Stop
+
+    for at in (2, 0):  # the second run begins anew, as after its file was deleted, and dies before its first checkpoint
+        progress = Interrupted()
+        progress.at = at
+        with pytest.raises(Stop):
+            training.train(chosen, comm, shared_path / "results", progress=progress)
+        comm.Barrier()
+    assert not folder.exists()
+    found = run(comm, shared_path, resume=True)
+    assert len(found.epochs["epoch_time_s"]) == 3 and (found.epochs["epoch_time_s"] > 0).all()
+    assert not folder.exists(), "a finished run needs no checkpoint"
+
+
+@pytest.mark.ranks(2)
 def test_error_feedback_and_batch_ratio(comm, shared_path, monkeypatch):
     prepare(comm, shared_path, monkeypatch)
     found = run(comm, shared_path, "codec.uplink=topk(ratio=0.2)+natural", "codec.error_feedback=true", "run.batch_ratio=0.25")

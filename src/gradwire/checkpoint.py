@@ -2,11 +2,13 @@
 
 results/checkpoints/<experiment>/<run_id>/epoch-<n>.shared.ckpt holds parameters and optimizer state (equal on all ranks, written
 by rank 0), epoch-<n>.rank-<r>.ckpt the residual of one rank. Files are HDF5 without pickled objects, written aside, synced and
-renamed; an epoch counts when all its files are there. Older epochs are removed after that.
+renamed; an epoch counts when all its files are there. Older epochs are removed after that, and all of them when the run is
+finished.
 """
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import h5py
@@ -36,10 +38,18 @@ class Checkpoint:
                 if _epoch_of(path) != epoch:
                     path.unlink()
 
-    def latest(self, feedback):
-        """The last epoch whose files are all there, else None."""
+    def clear(self, barrier):
+        """Forget what an earlier run, or this one now that it is finished, has kept. A collective call through `barrier`."""
+        if self.rank == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        barrier()
+
+    def latest(self, feedback, rows):
+        """The last epoch below `rows`, the recorded ones, whose files are all there, else None."""
         for path in sorted(self.folder.glob("epoch-*.shared.ckpt"), key=_epoch_of, reverse=True):
             epoch = _epoch_of(path)
+            if epoch >= rows:
+                continue
             if not feedback or all(self._private(epoch, rank).exists() for rank in range(self.size)):
                 return epoch
         return None

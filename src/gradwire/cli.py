@@ -8,10 +8,11 @@ import argparse
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from . import launch
-from .errors import ConfigError, IncompatibleError
+from .errors import ConfigError, GradwireError, IncompatibleError
 from .listing import KINDS
 
 RESULTS = "results"
@@ -98,29 +99,45 @@ def _positive(text):
 
 
 def _run(args):
-    from . import config
-
     found = launch.launcher()
-    if found:
-        launch.check_ranks(args.ranks, found.size)
     size = found.size if found else args.ranks or 1
-    experiment = config.load(args.experiment, args.set, args.codec, ranks=size)
+    experiment = error = None
+    try:
+        experiment = _experiment(args, found, size)
+    except GradwireError as problem:
+        if args.dry_run or size == 1 or not found:
+            raise
+        error = problem  # of this rank, perhaps of this one alone: all must hear of it, or the others wait for ever
     if args.dry_run:
         return _dry_run(experiment.runs(), args.results, size) if launch.speaks() else 0
-    for run in experiment.runs():
-        run.check(size)
     if size > 1 and not found:
         launch.mpiexec(size, args.arguments)
-    comm = _world(args.ranks)
     try:
+        comm = _world(args.ranks)
+    except ConfigError as problem:
+        raise error or problem from None
+    try:
+        launch.agree(comm, error)
         paths = _train_all(experiment.runs(), args, comm)
         if comm.rank == 0:
             from .report import summarise
 
             print(summarise(args.results, experiment.name, paths), flush=True)
-    except (Exception, KeyboardInterrupt) as error:
-        return launch.fail(error, comm)
+    except BaseException as problem:
+        return launch.fail(problem, comm)
     return 0
+
+
+def _experiment(args, found, size):
+    """The experiment, checked for this launch. Nothing here touches MPI."""
+    from . import config
+
+    if found:
+        launch.check_ranks(args.ranks, found.size)
+    experiment = config.load(args.experiment, args.set, args.codec, ranks=size)
+    for run in experiment.runs() if not args.dry_run else ():
+        run.check(size)
+    return experiment
 
 
 def _world(ranks):
@@ -135,7 +152,7 @@ def _world(ranks):
 
 def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
-    from . import data, logs
+    from . import data, logs, recorder
     from .training import train
 
     plan = launch.on_root(comm, _plan, runs, args.results, args.resume)
@@ -148,8 +165,17 @@ def _train_all(runs, args, comm):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         for run, state in todo:
-            train(run, comm, args.results, resume=state == "unfinished", progress=progress)
+            with ExitStack() as held:
+                launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
+                train(run, comm, args.results, resume=state == "unfinished", progress=progress)
     return [path for path, _ in plan]
+
+
+def _claim(held, path, state):
+    """Let `held` hold the right to write the run of `path`, which must still be in this state."""
+    from .recorder import claim
+
+    held.enter_context(claim(path, state))
 
 
 def _plan(runs, results, resume):

@@ -193,11 +193,12 @@ def _point(name, settings, ranks):
 
 
 def _feedback(given, uplink):
-    """Whether `uplink` has error feedback: the entry of its full specification, else that of its name, else no."""
+    """Whether `uplink` has error feedback: the entry of its full specification, else that of its names alone, else no."""
     if isinstance(given, bool):
         return given
     table = {_codec_spec("codec.error_feedback", key): value for key, value in given.items()}
-    return table.get(uplink, table.get(uplink.partition("(")[0], False))
+    names = "+".join(name for name, _ in spec.split(uplink))
+    return table.get(uplink, table.get(names, False))
 
 
 def _codec_spec(where, text):

@@ -28,7 +28,7 @@ class DataError(GradwireError, ValueError):
 
 def unknown(kind, name, known):
     """Text for an unknown `name`: the nearest known names first, then all of them."""
-    known = sorted(known)
+    known = sorted(set(known))
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {kind} {name!r}{hint}; known: {', '.join(known)}"

@@ -63,6 +63,16 @@ class Gradient:
         keys, values = _sparse.nonzero(self.values)
         return Gradient.trusted(values, self.dim, keys, self.fresh_nnz)
 
+    def without_zeros(self):
+        """A sparse gradient with the entries that are not ±0; fresh_nnz stays."""
+        if self.keys is None:
+            return self.to_sparse()
+        mask = (self.values != 0).view(np.uint8)
+        if mask.all():
+            return self
+        keys, values = _sparse.compress(mask, self.keys, self.values)
+        return Gradient.trusted(values, self.dim, keys, self.fresh_nnz)
+
     def check_finite(self, rank):
         """Raise DataError naming key and rank if a value is NaN or infinite."""
         at = _sparse.first_nonfinite(self.values)

@@ -102,6 +102,13 @@ def find_mpiexec():
     return str(beside) if os.access(beside, os.X_OK) else shutil.which("mpiexec")
 
 
+def agree(comm, error):
+    """AgreedError on every rank if any rank has an error (else None): that of the first one. A collective call."""
+    first = next((one for one in comm.allgather(error) if one is not None), None)
+    if first is not None:
+        raise AgreedError(str(first)) from first
+
+
 def on_root(comm, function, *arguments):
     """function(*arguments), called on rank 0 only; every rank gets its result, or AgreedError of its error. A collective call."""
     outcome = None

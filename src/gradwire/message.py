@@ -146,6 +146,8 @@ def _spans(buffer, count):
         if not last < i < len(SECTIONS) or length > len(buffer) - start:
             raise CorruptMessage(f"impossible section: id {i}, {length} bytes")
         spans[SECTIONS[i]] = (start, start + length)
+        if buffer[start + length : start + _padded(length)].any():
+            raise CorruptMessage("expected zeros between the sections")
         start, last = start + _padded(length), i
     if start != len(buffer):
         raise CorruptMessage(f"expected {start} bytes, got {len(buffer)}")

@@ -8,15 +8,18 @@
 HDF5 locking is off and readers retry, so watching a run never breaks it.
 """
 
+import errno
+import fcntl
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from .errors import DataError
+from .errors import ConfigError, DataError
 from .stopwatch import PHASES
 
 SCHEMA, SCHEMA_VERSION = "gradwire-run", 1
@@ -43,6 +46,7 @@ PER_RANK = {
     ),
     "nnz": ("1", "entries of the fresh gradients"),
     "message_nnz": ("1", "entries of the messages"),
+    "overflow": ("1", "values that a 16-bit format clamped to its largest finite one"),
     "steps": ("1", "synchronous steps"),
     "rows": ("1", "training rows seen"),
     "vnmse": ("1", "sum |x - decoded|^2 / sum |x|^2 over sampled steps, x the gradient that was encoded"),
@@ -71,6 +75,30 @@ def run_state(path):
         return "finished" if file.attrs.get("finished", False) else "unfinished"
 
 
+@contextmanager
+def claim(path, state):
+    """The right to write the run of `path`, for one process at a time; ConfigError if another has it or `state` is no longer true.
+
+    The lock ends with the process however it ends. Some network file systems have no locks: there it promises nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_suffix(".lock")
+    with open(lock, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"{path}: another gradwire is writing this run; wait for it, or choose another --results") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+                raise
+        if (found := run_state(path)) != state:
+            raise ConfigError(f"{path}: was {state} when this began and is {found} now; start again")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
 class Recorder:
     """Writes one run. `create` or `resume` first, `append` per epoch, `finish` at the end."""
 
@@ -90,15 +118,28 @@ class Recorder:
             columns = file.create_group("epochs")
             for names, tail in ((PER_RANK, (ranks,)), (PER_EPOCH, ())):
                 for name, (units, description) in names.items():
-                    kind = np.int64 if units == "B" or name in ("nnz", "message_nnz", "steps", "rows", "warmup") else np.float64
+                    kind = np.int64 if units == "B" or name in ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup") else np.float64
                     column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *tail), chunks=(64, *tail))
                     column.attrs.update(units=units, description=description)
         os.replace(temporary, self.path)
+
+    def rows(self):
+        """Number of recorded epochs."""
+        return len(load_run(self.path).epochs["test_loss"])
+
+    def resume(self, epoch, environment):
+        """Record what the run goes on with from `epoch`, in /environment/resumed-<n>."""
+        with h5py.File(self.path, "r+", locking=False) as file:
+            group = file["environment"]
+            group.create_group(f"resumed-{len(group) + 1}").attrs.update(environment | {"epoch": epoch})
 
     def append(self, epoch, row):
         """Write `row` (column → value or (ranks,) array) as row `epoch`, over an earlier one if a resumed run repeats it."""
         row = row | {"finished_at_s": time.time()}
         with h5py.File(self.path, "r+", locking=False) as file:
+            rows = len(file["epochs/test_loss"])
+            if epoch > rows:
+                raise DataError(f"{self.path}: expected epoch {rows} or an earlier one next, got {epoch}")
             for name, column in file["epochs"].items():
                 column.resize(max(epoch + 1, len(column)), axis=0)
                 column[epoch] = row[name]

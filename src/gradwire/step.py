@@ -30,12 +30,12 @@ class Step:
 
     def private(self, stream=""):
         """A 64-bit seed that differs between ranks. `stream` names its use, so that two uses never share numbers."""
-        return _mix(self.shared(stream) ^ _mix(self.rank + 1))
+        return _mix(self.shared(stream) ^ _mix(int(self.rank) + 1))
 
     def shared(self, stream=""):
         """A 64-bit seed that is the same on every rank."""
-        x = _mix(self.seed & _MASK)
-        x = _mix(x ^ (self.index & _MASK))
+        x = _mix(int(self.seed) & _MASK)
+        x = _mix(x ^ (int(self.index) & _MASK))
         for char in stream.encode():
             x = _mix(x ^ char)
         return x

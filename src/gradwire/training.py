@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from . import data, environment
+from ._ext import rows as _rows
 from ._ext import sparse as _sparse
 from .checkpoint import Checkpoint
 from .codecs.feedback import ErrorFeedback
@@ -46,10 +47,12 @@ class Training:
         watch, ledger, comm = self.exchange.watch, self.exchange.ledger, self.comm
         watch.reset()
         ledger.reset()
-        counts = dict.fromkeys(("nnz", "message_nnz", "rows", "entropy_bits"), 0)
+        counts = dict.fromkeys(("nnz", "message_nnz", "overflow", "rows", "entropy_bits"), 0)
         lost = norm = 0.0
         lr = self.optimizer.lr_at(epoch)
-        order = np.random.default_rng((self.config.seed, epoch, comm.rank)).permutation(self.shard)
+        order = np.arange(len(self.shard), dtype=np.uint32)
+        _rows.permute(order, len(order), Step(epoch, self.config.seed, comm.rank).private("rows"))
+        order = self.shard[order]
         samples = set(np.linspace(0, self.steps_per_epoch - 1, self.config.vnmse_samples, dtype=int).tolist())
         comm.Barrier()
         for i in range(self.steps_per_epoch):
@@ -58,6 +61,7 @@ class Training:
                 gradient, message = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
             counts["nnz"] += gradient.nnz
             counts["message_nnz"] += message.nnz
+            counts["overflow"] += self.exchange.codec.count_overflow(self.exchange.sent)
             counts["entropy_bits"] += _log2_binomial(self.dim, message.nnz)
             if i in samples:
                 error, size = self._sample(message, step)
@@ -71,12 +75,13 @@ class Training:
         watch = self.exchange.watch
         with watch("compute"):
             gradient, _ = self.model.gradient(self.params, self.train, rows)
+            # No entry, no update: a lazy optimizer moves every key that it is given, so no codec may differ in sending zeros.
+            gradient = gradient.without_zeros() if self.model.sparse_gradients else gradient
         with watch("encode"):
             message = self.exchange.encode(gradient, step)
         mean = self.exchange.average(message, step)  # times its own wait, transfer, decode and the root's encode
         with watch("update"):
-            # A codec without keys returns a dense mean; what no rank touched is no update of a sparse model.
-            mean = mean if gradient.is_dense else mean.to_sparse()
+            mean = mean.without_zeros() if self.model.sparse_gradients else mean
             self.optimizer.update(self.params, self.state, mean, lr)
         return gradient, message
 
@@ -129,6 +134,7 @@ class Training:
             "entropy_bound_bytes": math.ceil(counts["entropy_bits"] / 8),
             "nnz": counts["nnz"],
             "message_nnz": counts["message_nnz"],
+            "overflow": counts["overflow"],
             "rows": counts["rows"],
             "steps": self.steps_per_epoch,
             "vnmse": vnmse,
@@ -143,10 +149,16 @@ def train(config, comm, results, *, resume=False, progress):
     training = Training(config, comm)
     checkpoint = Checkpoint(results, config, comm.rank, comm.size)
     recorder = Recorder(path) if comm.rank == 0 else None
-    first = _resume(training, checkpoint) if resume else 0
     described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
-    if recorder and not resume:
-        recorder.create(config, described, training.dim, comm.size)
+    if resume:
+        first = _resume(training, checkpoint, recorder)
+        if recorder:
+            recorder.resume(first, described)
+    else:
+        first = 0
+        checkpoint.clear(comm.Barrier)
+        if recorder:
+            recorder.create(config, described, training.dim, comm.size)
     progress.start_run(config, first, training.steps_per_epoch)
     for epoch in range(first, config.epochs):
         ranks = comm.gather(training.epoch(epoch, progress))
@@ -160,14 +172,15 @@ def train(config, comm, results, *, resume=False, progress):
     digest = training.params_sha256()
     if recorder:
         recorder.finish(digest)
+    checkpoint.clear(comm.Barrier)
     progress.end_run(path)
     return path
 
 
-def _resume(training, checkpoint):
-    """Restore the last checkpoint; returns the epoch to go on with."""
+def _resume(training, checkpoint, recorder):
+    """Restore the last checkpoint of a recorded epoch; returns the epoch to go on with."""
     feedback, comm = training.exchange.feedback, training.comm
-    epoch = comm.bcast(checkpoint.latest(feedback is not None) if comm.rank == 0 else None)
+    epoch = comm.bcast(checkpoint.latest(feedback is not None, recorder.rows()) if recorder else None)
     if epoch is None:
         return 0
     checkpoint.load(epoch, training.params, training.state, feedback)

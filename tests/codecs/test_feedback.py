@@ -81,3 +81,5 @@ def test_state_restores():
 def test_another_dim_is_refused():
     with pytest.raises(gw.IncompatibleError, match="dim 9 got a gradient of dim 8"):
         gw.ErrorFeedback(9).compensate(gw.Gradient([1.0], 8, [1]))
+    with pytest.raises(gw.IncompatibleError, match="dim 9 got a gradient of dim 2000"):
+        gw.ErrorFeedback(9).update(gw.Gradient([1.0], 9, [1]), gw.Gradient([1.0], 2000, [900]))

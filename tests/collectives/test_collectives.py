@@ -120,6 +120,27 @@ def test_a_rank_of_another_dim_is_named(comm):
         gw.average(comm, g, "adam-sparse", "allgather")
 
 
+@pytest.mark.ranks(3)
+def test_sums_that_overflow(comm):
+    """The mean of large values is finite where the format allows it, clamped in a 16-bit sum, an error that names it in an fp32 one."""
+    for codec, value, collective, expected in (
+        ("adam-sparse", 3e38, "allgather", 3e38),
+        ("none", 3e38, "gather_bcast", 3e38),
+        ("fp16", 30000.0, "allgather", 30000.0),
+        ("fp16", 30000.0, "allreduce", 65504 / 3),
+        ("bf16", 3e38, "allreduce", 3.3895314e38 / 3),
+    ):
+        mean = gw.average(comm, gw.Gradient([value], 9, [4]), codec, collective).to_dense()[4]
+        assert mean == pytest.approx(expected, rel=5e-3), f"{codec} {collective}"
+    with pytest.raises(gw.DataError, match="sum over 3 ranks overflows fp32 at key 4"):
+        gw.average(comm, gw.Gradient([3e38], 9, [4]), "none", "allreduce")
+
+
+def test_clamped_values_are_counted():
+    g = gw.Gradient([1e5, -7e4, 3.0], 9, [1, 2, 3])
+    assert [gw.codec(spec).count_overflow(g) for spec in ("fp16", "topk(k=3)+fp16", "bf16", "natural")] == [2, 2, 0, 0]
+
+
 class World:
     """A communicator that must not be called."""
 
@@ -141,6 +162,14 @@ class World:
 def test_bad_pairs_are_refused_before_the_first_call(codec, collective, downlink, says):
     with pytest.raises(gw.IncompatibleError, match=says):
         gw.average(World(), gw.Gradient([1.0], 1), codec, collective, downlink=downlink)
+
+
+def test_a_codec_that_says_sum_must_say_how():
+    class Summing(gw.Codec):
+        name, reduction, spec = "summing", gw.Reduction.SUM, "summing"
+
+    with pytest.raises(gw.IncompatibleError, match="no `summable` value coder"):
+        gw.average(World(), gw.Gradient([1.0], 1), Summing(), "allreduce")
 
 
 def test_allreduce_refuses_to_densify_a_huge_gradient():

@@ -156,6 +156,7 @@ def test_long_and_extreme_numbers():
         "1e-400",
         "0e99999999999999999999",
         "1e-99999999999999999999",
+        "1e-9999999999999999999",
         "0." + "0" * 400 + "1e400",
     ]
     texts += ["18446744073709551615", "18446744073709551616", "9999999999999999999", "1.4012984643248170e-45", "7.006492321624085e-46"]
@@ -186,6 +187,7 @@ def test_long_and_extreme_numbers():
         ("1 2:NaN", "expected a finite 32-bit number, got 'NaN'"),
         ("1 2:-inf", "expected a finite 32-bit number, got '-inf'"),
         ("1 2:Infinity", "expected a finite 32-bit number, got 'Infinity'"),
+        ("1e9999999999999999999 1:1", "expected a finite 32-bit number, got '1e9999999999999999999'"),
         ("1 2:3.5e38", "expected a finite 32-bit number, got '3.5e38'"),
         ("1 0:1", r"expected an index in 1 … 9 \(n_features = 9, zero_based = false\), got '0:1'"),
         ("1 10:1", "expected an index in 1 … 9 .*, got '10:1'"),

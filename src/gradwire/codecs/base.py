@@ -64,6 +64,15 @@ class Codec(Configured):
         """ω of the class B(ω) that the unbiased codec claims, None where there is no claim."""
         return None
 
+    @property
+    def summable(self):
+        """For reduction SUM: the value coder whose payloads of dense gradients add (see ValueCoder.sum_dtype). Else None."""
+        return None
+
+    def count_overflow(self, gradient):
+        """How many values of `gradient` are beyond the format's range, so that encode clamps them."""
+        return 0
+
     def check_message(self, message):
         """Raise CorruptMessage if the message was encoded by another codec."""
         if message.spec_hash != self.spec_hash:
@@ -120,6 +129,10 @@ class ValueCoder(Configured):
 
     def omega(self, dim):
         return None
+
+    def count_overflow(self, values):
+        """How many of `values` are beyond the format's range, so that encode clamps them."""
+        return 0
 
 
 class GroupedValueCoder(ValueCoder):

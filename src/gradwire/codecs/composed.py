@@ -53,6 +53,9 @@ class Composed(Codec):
         inner = 0.0 if self.sparsifier is None else self.sparsifier.omega(dim)
         return None if outer is None or inner is None else inner * outer + inner + outer
 
+    def count_overflow(self, gradient):
+        return self.values.count_overflow(gradient.values)
+
     def encode(self, gradient, step):
         gradient.check_finite(step.rank)
         kept = gradient if self.sparsifier is None else self.sparsifier.sparsify(gradient, step)
@@ -146,6 +149,13 @@ class Preset(Codec):
 
     def omega(self, dim):
         return self.composed.omega(dim)
+
+    @property
+    def summable(self):
+        return self.composed.values if self.reduction is Reduction.SUM else None
+
+    def count_overflow(self, gradient):
+        return self.composed.count_overflow(gradient)
 
     @property
     def unbiased(self):

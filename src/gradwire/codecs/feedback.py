@@ -30,19 +30,21 @@ class ErrorFeedback:
 
     def compensate(self, gradient):
         """gradient + residual; its fresh_nnz counts the entries of `gradient` alone. The residual stays until `update`."""
-        if gradient.dim != self.dim:
-            raise IncompatibleError(f"error feedback for dim {self.dim} got a gradient of dim {gradient.dim}")
+        self._check(gradient)
         total = _sum(gradient, self._kept, 1.0)
         total.fresh_nnz = gradient.nnz
         return total
 
     def update(self, sent, decoded):
         """residual = sent − decoded."""
+        self._check(sent)
+        self._check(decoded)
         rest = _sum(sent, decoded, -1.0)
-        if not rest.is_dense:
-            keys, values = _sparse.compress((rest.values != 0).view(np.uint8), rest.keys, rest.values)
-            rest = Gradient.trusted(values, self.dim, keys)
-        self._kept = rest
+        self._kept = rest if rest.is_dense else rest.without_zeros()
+
+    def _check(self, gradient):
+        if gradient.dim != self.dim:
+            raise IncompatibleError(f"error feedback for dim {self.dim} got a gradient of dim {gradient.dim}")
 
     def state(self):
         """Arrays for a checkpoint: values, and keys unless the residual is dense."""

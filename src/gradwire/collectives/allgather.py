@@ -24,7 +24,7 @@ class Allgather(Collective):
             buffers = collect(comm, message.buffer, sizes, ledger)
         with watch("decode"):
             ledger.up(message.split_nbytes())
-            for rank, buffer in enumerate(buffers):
-                if rank != comm.rank:
-                    ledger.down(Message.from_bytes(buffer).split_nbytes())
-            return mean_of(codec, buffers, step, message.dim)
+            messages = [Message.from_bytes(buffer) for buffer in buffers]
+            for other in messages[: comm.rank] + messages[comm.rank + 1 :]:
+                ledger.down(other.split_nbytes())
+            return mean_of(codec, messages, step, message.dim)

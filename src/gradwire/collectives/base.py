@@ -13,7 +13,6 @@ from .._ext import sparse as _sparse
 from ..codecs.base import Configured, Reduction
 from ..errors import CorruptMessage, IncompatibleError
 from ..gradient import Gradient
-from ..message import Message
 
 MAX_WORDS = (1 << 31) - 1
 SPLIT = ("header", "keys", "values", "tables")
@@ -135,9 +134,8 @@ def spread(comm, buffer, ledger, root):
     return whole.view(np.uint8)
 
 
-def mean_of(codec, buffers, step, dim):
+def mean_of(codec, messages, step, dim):
     """Decode every rank's message in rank order and average. Sparse messages cost O(total nnz)."""
-    messages = [Message.from_bytes(buffer) for buffer in buffers]
     scale = 1.0 / len(messages)
     for rank, message in enumerate(messages):
         if message.dim != dim:
@@ -152,6 +150,6 @@ def mean_of(codec, buffers, step, dim):
         return decoded[0]
     keys = np.concatenate([gradient.keys for gradient in decoded])
     values = np.concatenate([gradient.values for gradient in decoded])
+    values *= np.float32(scale)  # before the sum, which could overflow where the mean does not
     keys, values = _sparse.sort_reduce(keys, values, dim)
-    values *= np.float32(scale)
     return Gradient.trusted(values, dim, keys)

@@ -30,7 +30,7 @@ class Exchange:
         if self.feedback is not None:
             gradient = self.feedback.compensate(gradient)
         if self.collective.needs_dense:
-            gradient = densify(gradient, who=self.collective.name)
+            gradient = densify(gradient, getattr(self.codec, "force", False), self.collective.name)
         message = self.codec.encode(gradient, step)
         if self.feedback is not None:
             self.feedback.update(gradient, self.codec.decode(message, step))

@@ -38,7 +38,7 @@ class GatherBcast(Collective):
             buffers = collect(comm, message.buffer, sizes, ledger, self.root)
         if comm.rank == self.root:
             with watch("decode"):
-                mean = mean_of(codec, buffers, step, message.dim)
+                mean = mean_of(codec, [Message.from_bytes(buffer) for buffer in buffers], step, message.dim)
             with watch("encode"):
                 reply = downlink.encode(mean, driver).buffer
         with watch("wait"):

@@ -2,10 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..._ext import sparse as _sparse
-from ...gradient import Gradient
 from ..base import Sparsifier
 
 
@@ -19,13 +15,7 @@ class NonZero(Sparsifier):
     unbiased = True
 
     def sparsify(self, gradient, step):
-        if gradient.is_dense:
-            return gradient.to_sparse()
-        mask = (gradient.values != 0).view(np.uint8)
-        if mask.all():
-            return gradient
-        keys, values = _sparse.compress(mask, gradient.keys, gradient.values)
-        return Gradient.trusted(values, gradient.dim, keys, gradient.fresh_nnz)
+        return gradient.without_zeros()
 
     def omega(self, dim):
         return 0.0
