@@ -293,6 +293,14 @@ def test_inspect(stack, here, capsys):
     assert dict(zip(header, first))["uplink_bytes"] == "2"
 
 
+def test_inspect_of_several_files(stack, here, capsys):
+    cli.main(["run", "toys"])
+    capsys.readouterr()
+    assert cli.main(["inspect", *map(str, sorted((here / "results/runs/toys").iterdir()))]) == 0
+    out = capsys.readouterr().out
+    assert out.count("of experiment toys") == 2 and "\n\nnone-" in out
+
+
 def test_inspect_of_something_else(here, capsys):
     assert cli.main(["inspect", "experiments/toys.toml"]) == 1
     assert capsys.readouterr().err.startswith("gradwire: experiments/toys.toml: ")

@@ -66,8 +66,8 @@ def _parser():
     listing.add_argument("kind", nargs="?", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     listing.set_defaults(command=_list)
 
-    inspect = commands.add_parser("inspect", help="what a run file holds")
-    inspect.add_argument("path", metavar="RUN.h5")
+    inspect = commands.add_parser("inspect", help="what run files hold")
+    inspect.add_argument("paths", nargs="+", metavar="RUN.h5")
     inspect.set_defaults(command=_inspect)
 
     data = commands.add_parser("data", help="prepare a data set, or say what it is")
@@ -231,7 +231,7 @@ def _inspect(args):
     from . import listing
     from .recorder import load_run
 
-    print(listing.run_text(load_run(args.path)))
+    print("\n\n".join(listing.run_text(load_run(path)) for path in args.paths))
 
 
 def _data(args):
