@@ -14,7 +14,8 @@
 #define GW_CLONES
 #endif
 
-#if defined(__GNUC__)
+#if defined(GW_INLINE)
+#elif defined(__GNUC__)
 #define GW_INLINE static inline __attribute__((always_inline))
 #else
 #define GW_INLINE static inline

@@ -17,28 +17,10 @@
  */
 #ifndef GW_NATURAL_H
 #define GW_NATURAL_H
-#include <stdint.h>
-#include <string.h>
-#include "clones.h"
 #include "random.h"
+#include "simd.h"
 
 enum { GW_NATURAL_BLOCK = 64, GW_NATURAL_OFFSET = 17 };
-
-/* One block: the rounded exponent fields, 255 where rounding made or found infinity, and the signs (0x80 or 0).
- * Returns 2^31 if an input is NaN or infinite. */
-GW_INLINE uint32_t gw_natural_round(const float *values, uint32_t first, uint64_t seed, int stochastic,
-                                    uint8_t *restrict fields, uint8_t *restrict signs)
-{
-    uint32_t nonfinite = 0;
-    for (uint32_t j = 0; j < GW_NATURAL_BLOCK; j++) {
-        uint32_t bits, noise = stochastic ? gw_random32(seed, first + j) >> 9 : (uint32_t)1 << 22;
-        memcpy(&bits, values + j, 4);
-        nonfinite |= (bits & 0x7FFFFFFFu) + 0x00800000u;
-        fields[j] = (uint8_t)(((bits & 0x7FFFFFFFu) + noise) >> 23);
-        signs[j] = (uint8_t)(bits >> 24 & 0x80u);
-    }
-    return nonfinite & 0x80000000u;
-}
 
 /* Bit j of the result is bit 7 of bytes[j]: the product brings bit 8 * j to bit 56 + j, and no two terms meet. */
 GW_INLINE uint8_t gw_pack_signs(const uint8_t *bytes)
@@ -48,66 +30,6 @@ GW_INLINE uint8_t gw_pack_signs(const uint8_t *bytes)
     return (uint8_t)((word >> 7 & 0x0101010101010101u) * 0x0102040810204080u >> 56);
 }
 
-GW_INLINE uint32_t gw_encode9_block(const float *values, uint32_t first, uint64_t seed, int stochastic, uint8_t *fields, uint8_t *bitmap)
-{
-    uint8_t rounded[GW_NATURAL_BLOCK], signs[GW_NATURAL_BLOCK];
-    uint32_t nonfinite = gw_natural_round(values, first, seed, stochastic, rounded, signs);
-    for (int j = 0; j < GW_NATURAL_BLOCK; j++) fields[j] = rounded[j] < 254 ? rounded[j] : 254;
-    for (int j = 0; j < GW_NATURAL_BLOCK / 8; j++) bitmap[j] = gw_pack_signs(signs + 8 * j);
-    return nonfinite;
-}
-
-GW_INLINE uint32_t gw_encode8_block(const float *values, uint32_t first, uint64_t seed, int stochastic, uint8_t *codes)
-{
-    uint8_t rounded[GW_NATURAL_BLOCK], signs[GW_NATURAL_BLOCK];
-    uint32_t nonfinite = gw_natural_round(values, first, seed, stochastic, rounded, signs), below = 0;
-    for (int j = 0; j < GW_NATURAL_BLOCK; j++) {
-        uint8_t field = rounded[j] > GW_NATURAL_OFFSET ? rounded[j] : GW_NATURAL_OFFSET, code = field - GW_NATURAL_OFFSET;
-        codes[j] = signs[j] | (code < 127 ? code : 127);
-        below |= rounded[j] <= GW_NATURAL_OFFSET + 1;       /* the carry may have lifted field 17 to 18 */
-    }
-    for (uint32_t j = 0; below && j < GW_NATURAL_BLOCK; j++) {     /* rare but for zeros */
-        uint32_t magnitude, field, mantissa, r;
-        memcpy(&magnitude, values + j, 4);
-        magnitude &= 0x7FFFFFFFu;
-        field = magnitude >> 23;
-        if (magnitude == 0 || field > GW_NATURAL_OFFSET) continue;
-        mantissa = (magnitude & 0x7FFFFFu) | (field ? 0x800000u : 0);
-        r = stochastic ? gw_random32(seed, first + j) : 0x7FFFFFFFu;
-        codes[j] = signs[j] | (r < mantissa << 8 >> (GW_NATURAL_OFFSET - (field ? field : 1)));
-    }
-    return nonfinite;
-}
-
-GW_INLINE uint32_t gw_encode_as(const float *values, int64_t n, uint64_t seed, int stochastic, int wide, uint8_t *codes, uint8_t *bitmap)
-{
-    int64_t i = 0;
-    uint32_t nonfinite = 0;
-    for (; i + GW_NATURAL_BLOCK <= n; i += GW_NATURAL_BLOCK)
-        nonfinite |= wide ? gw_encode9_block(values + i, (uint32_t)i, seed, stochastic, codes + i, bitmap + i / 8)
-                          : gw_encode8_block(values + i, (uint32_t)i, seed, stochastic, codes + i);
-    if (i < n) {
-        float last[GW_NATURAL_BLOCK] = {0};
-        uint8_t last_codes[GW_NATURAL_BLOCK], last_bitmap[GW_NATURAL_BLOCK / 8];
-        memcpy(last, values + i, (size_t)(n - i) * 4);
-        nonfinite |= wide ? gw_encode9_block(last, (uint32_t)i, seed, stochastic, last_codes, last_bitmap)
-                          : gw_encode8_block(last, (uint32_t)i, seed, stochastic, last_codes);
-        memcpy(codes + i, last_codes, (size_t)(n - i));
-        if (wide) memcpy(bitmap + i / 8, last_bitmap, (size_t)((n - i + 7) / 8));
-    }
-    return nonfinite;
-}
-
-GW_CLONES uint32_t gw_natural_encode9(const float *values, int64_t n, uint64_t seed, int stochastic, uint8_t *fields, uint8_t *bitmap)
-{
-    return stochastic ? gw_encode_as(values, n, seed, 1, 1, fields, bitmap) : gw_encode_as(values, n, seed, 0, 1, fields, bitmap);
-}
-
-GW_CLONES uint32_t gw_natural_encode8(const float *values, int64_t n, uint64_t seed, int stochastic, uint8_t *codes)
-{
-    return stochastic ? gw_encode_as(values, n, seed, 1, 0, codes, NULL) : gw_encode_as(values, n, seed, 0, 0, codes, NULL);
-}
-
 /* 1 << j, as a table: the baseline level has no shift by a vector. */
 static const uint32_t gw_bit[32] = {
     0x00000001, 0x00000002, 0x00000004, 0x00000008, 0x00000010, 0x00000020, 0x00000040, 0x00000080,
@@ -115,43 +37,14 @@ static const uint32_t gw_bit[32] = {
     0x00010000, 0x00020000, 0x00040000, 0x00080000, 0x00100000, 0x00200000, 0x00400000, 0x00800000,
     0x01000000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x80000000};
 
-GW_INLINE uint32_t gw_decode9_block(const uint8_t *fields, const uint8_t *bitmap, float *restrict out)
-{
-    uint32_t largest = 0;
-    for (int half = 0; half < GW_NATURAL_BLOCK; half += 32) {
-        uint32_t signs;
-        memcpy(&signs, bitmap + half / 8, 4);
-        for (int j = 0; j < 32; j++) {
-            uint32_t field = fields[half + j], bits = field << 23 | (signs & gw_bit[j] ? 0x80000000u : 0);
-            largest |= field + 1;
-            memcpy(out + half + j, &bits, 4);
-        }
-    }
-    return largest & 256;
-}
+#define GW_KERNELS "natural_kernels.h"
+#include "levels.h"
 
-GW_CLONES uint32_t gw_natural_decode9(const uint8_t *fields, const uint8_t *bitmap, int64_t n, float *out)
-{
-    int64_t i = 0;
-    uint32_t refused = 0;
-    for (; i + GW_NATURAL_BLOCK <= n; i += GW_NATURAL_BLOCK) refused |= gw_decode9_block(fields + i, bitmap + i / 8, out + i);
-    if (i < n) {
-        uint8_t last_fields[GW_NATURAL_BLOCK] = {0}, last_bitmap[GW_NATURAL_BLOCK / 8] = {0};
-        float last[GW_NATURAL_BLOCK];
-        memcpy(last_fields, fields + i, (size_t)(n - i));
-        memcpy(last_bitmap, bitmap + i / 8, (size_t)((n - i + 7) / 8));
-        refused |= gw_decode9_block(last_fields, last_bitmap, last);
-        memcpy(out + i, last, (size_t)(n - i) * 4);
-    }
-    return refused;
-}
-
-GW_CLONES void gw_natural_decode8(const uint8_t *codes, int64_t n, float *out)
-{
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t code = codes[i] & 127u, sign = (uint32_t)(codes[i] & 128u) << 24;
-        uint32_t bits = sign | (code ? (code + GW_NATURAL_OFFSET) << 23 : 0);
-        memcpy(out + i, &bits, 4);
-    }
-}
+GW_DISPATCH(uint32_t, gw_natural_encode9,
+            (const float *values, int64_t n, uint64_t seed, int stochastic, uint8_t *fields, uint8_t *bitmap),
+            (values, n, seed, stochastic, fields, bitmap))
+GW_DISPATCH(uint32_t, gw_natural_encode8, (const float *values, int64_t n, uint64_t seed, int stochastic, uint8_t *codes),
+            (values, n, seed, stochastic, codes))
+GW_DISPATCH(uint32_t, gw_natural_decode9, (const uint8_t *fields, const uint8_t *bitmap, int64_t n, float *out), (fields, bitmap, n, out))
+GW_DISPATCH(void, gw_natural_decode8, (const uint8_t *codes, int64_t n, float *out), (codes, n, out))
 #endif

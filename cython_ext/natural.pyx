@@ -2,11 +2,16 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
+
 cdef extern from "natural.h" nogil:
     uint32_t gw_natural_encode9(const float *, int64_t, uint64_t, int, uint8_t *, uint8_t *)
     uint32_t gw_natural_encode8(const float *, int64_t, uint64_t, int, uint8_t *)
     uint32_t gw_natural_decode9(const uint8_t *, const uint8_t *, int64_t, float *)
     void gw_natural_decode8(const uint8_t *, int64_t, float *)
+
+gw_import_simd()
 
 
 def encode9(const float[::1] values, uint64_t seed, bint stochastic, uint8_t[::1] out):

@@ -5,6 +5,8 @@
 
 Outside mpiexec the marked test starts `mpiexec -n P python -m pytest <this test>` and passes if every rank does; inside it runs
 as it stands, with `comm` the world communicator. An exception on one rank aborts all of them. Each launch has a time limit.
+
+The fixture `simd_level` runs a test at each SIMD level that the machine has.
 """
 
 import os
@@ -15,6 +17,8 @@ import traceback
 from pathlib import Path
 
 import pytest
+
+from gradwire._ext import simd
 
 INSIDE = "GRADWIRE_TEST_RANKS"
 TIME_LIMIT_S = 240
@@ -112,3 +116,11 @@ def toys(monkeypatch):
     yield folder
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture(params=simd.levels())
+def simd_level(request):
+    """The test runs at each SIMD level of this machine."""
+    before = simd.use(request.param)
+    yield request.param
+    simd.use(before)

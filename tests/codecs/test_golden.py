@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
+from gradwire._ext import simd
 
 FOLDER = Path(__file__).parents[1] / "golden"
 STEP = gw.Step(index=5, seed=3, rank=2)
@@ -33,12 +34,16 @@ def gradient(dense):
     return gw.Gradient(values.astype(np.float32), 2**13, keys)
 
 
+def golden_path(spec, dense):
+    return FOLDER / f"{re.sub('[^a-z0-9]+', '-', spec).strip('-')}-{'dense' if dense else 'sparse'}.msg"
+
+
 @pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
 @pytest.mark.parametrize("spec", SPECS)
-def test_bytes_stay_what_they_are(spec, dense):
+def test_bytes_stay_what_they_are(spec, dense, simd_level):
     codec = gw.codec(spec)
     message = codec.encode(gradient(dense), STEP)
-    path = FOLDER / f"{re.sub('[^a-z0-9]+', '-', spec).strip('-')}-{'dense' if dense else 'sparse'}.msg"
+    path = golden_path(spec, dense)
     if os.environ.get("GRADWIRE_WRITE_GOLDEN"):
         FOLDER.mkdir(exist_ok=True)
         path.write_bytes(bytes(message))
@@ -46,3 +51,24 @@ def test_bytes_stay_what_they_are(spec, dense):
     assert bytes(message) == golden
     decoded, again = codec.decode(gw.Message.from_bytes(golden), STEP), codec.decode(message, STEP)
     assert np.array_equal(decoded.values, again.values)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_long_messages_are_equal_at_all_levels(spec):
+    rng = np.random.default_rng(5)
+    near = np.unique(rng.zipf(1.3, 20_000).clip(max=2**26 - 1))
+    keys = np.unique(np.concatenate([near, rng.integers(0, 2**26, 9_000), np.arange(5000, 7000)])).astype(np.uint32)
+    values = (rng.choice([-1, 1], len(keys)) * rng.lognormal(-9, 2.5, len(keys))).astype(np.float32)
+    codec = gw.codec(spec)
+    dense = gw.Gradient(values, len(values))
+    inputs = [dense] if codec.encode(gradient(False), STEP).is_dense else [dense, gw.Gradient(values, 2**26, keys)]
+    before, seen = simd.level(), []
+    try:
+        for level in simd.levels():
+            simd.use(level)
+            messages = [codec.encode(g, STEP) for g in inputs]
+            decoded = [codec.decode(m, STEP) for m in messages]
+            seen.append([(bytes(m), d.to_sparse().keys.tobytes(), d.values.tobytes()) for m, d in zip(messages, decoded)])
+    finally:
+        simd.use(before)
+    assert all(found == seen[0] for found in seen)
