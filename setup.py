@@ -1,5 +1,6 @@
 """The compiled kernels: every cython_ext/NAME.pyx becomes the module gradwire._ext.NAME. All other metadata is in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -9,17 +10,29 @@ from setuptools import Extension, setup
 # rounding: encoders must emit equal bytes everywhere. -fno-math-errno lets sqrt vectorise and changes no result.
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 
-HEADERS = sorted(str(path) for path in Path("cython_ext").glob("*.h"))
+SOURCES = Path("cython_ext")
+
+
+def headers(source, found=None):
+    """The headers of ours that a source names, at any depth: a change in one builds only the modules that use it."""
+    found = set() if found is None else found
+    for name in re.findall(r'"(\w+\.h)"', source.read_text()):
+        path = SOURCES / name
+        if str(path) not in found and path.exists():
+            found.add(str(path))
+            headers(path, found)
+    return sorted(found)
+
 
 extensions = [
     Extension(
         f"gradwire._ext.{path.stem}",
         [str(path)],
         include_dirs=["cython_ext"],
-        depends=HEADERS,
+        depends=headers(path),
         extra_compile_args=FLAGS,
     )
-    for path in sorted(Path("cython_ext").glob("*.pyx"))
+    for path in sorted(SOURCES.glob("*.pyx"))
 ]
 
 # The code behind typed memoryviews, once for all modules: a third of the time to build.
