@@ -14,7 +14,7 @@ FILES = {str(path.relative_to(SRC)): ast.parse(path.read_text(), str(path)) for 
 
 # A component imports from lines above its own, or from itself. "__init__" is what `import gradwire` offers.
 LAYERS = """
-    errors _ext
+    errors _ext bounds
     gradient step stopwatch configured
     message
     spec
@@ -25,6 +25,7 @@ LAYERS = """
     config
     logs environment
     recorder checkpoint
+    gradients
     __init__
     training slurm report testing
     network bench

@@ -130,7 +130,7 @@ def test_another_number_of_ranks_is_another_run(stack, here):
     first, second = (config.load("toys", ranks=ranks).runs()[0] for ranks in (1, 2))
     assert first.run_id != second.run_id
     cli.main(["run", "toys", "--codec", "none"])
-    assert [state for _, state in cli._plan([first, second], "results", False)] == ["finished", "missing"]
+    assert [state for _, state in cli._plan([first, second], "results", False, False)] == ["finished", "missing"]
 
 
 def test_results_go_where_they_are_wanted(stack, here):

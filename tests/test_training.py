@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire import config, recorder, training
+from gradwire import config, gradients, recorder, training
 from gradwire.logs import Quiet
 
 DIM = 3000
@@ -191,3 +191,18 @@ def test_a_model_for_another_task_is_refused(tmp_path, monkeypatch):
     chosen = config.load(tmp_path / "trial.toml", ["model.name=linear"]).runs()[0]
     with pytest.raises(gw.IncompatibleError, match="model linear is for regression, data libsvm is for classification"):
         training.Training(chosen, MPI.COMM_SELF)
+
+
+@pytest.mark.ranks(1, 3)
+def test_gradients_are_recorded_when_asked(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    chosen = config.load(shared_path / "trial.toml", ["codec.uplink=fp16"]).runs()[0]
+    path = training.train(chosen, comm, shared_path / "results", progress=Quiet(), record_gradients=2)
+    comm.Barrier()
+    found = gradients.load_gradients(gradients.gradients_path(shared_path / "results", chosen))
+    last = int(gw.load_run(path).epochs["steps"][0, 0]) - 1
+    wanted = [(rank, epoch, step) for epoch in range(3) for step in (0, last) for rank in range(comm.size)]
+    assert [(item.rank, item.epoch, item.step) for item in found] == wanted
+    assert all(item.gradient.dim == DIM and item.gradient.nnz > 0 and (item.gradient.values != 0).all() for item in found)
+    plain = run(comm, shared_path, "codec.uplink=fp16", results="plain")
+    assert plain.final_params_sha256 == gw.load_run(path).final_params_sha256

