@@ -428,3 +428,14 @@ def test_interrupted(here, ranks):
 def test_the_world_is_checked_before_anything_else(stack, monkeypatch):
     monkeypatch.setattr(launch, "check_world", lambda *_: (_ for _ in ()).throw(DataError("checked")))
     assert cli.main(["run", "toys"]) == 1
+
+
+def test_recorded_gradients_of_a_run_that_is_finished_without_them_are_refused(stack, capsys):
+    assert cli.main(["run", "toys"]) == 0
+    assert cli.main(["run", "toys", "--record-gradients"]) == 2
+    assert "finished without recorded gradients; choose another --results, or delete it" in capsys.readouterr().err
+
+
+def test_record_steps_needs_record_gradients(here, capsys):
+    assert cli.main(["run", "toys", "--record-steps", "3"]) == 2
+    assert "--record-gradients" in capsys.readouterr().err

@@ -118,7 +118,7 @@ def _inclusion(nnz, size):
     """(float32 (size,): 1 - exp(-c / (i + 1)), whose sum is nnz; the sum of their binary entropies, bits)."""
     edges = np.unique(np.append(np.arange(min(size, 10**5)), np.geomspace(min(size, 10**5), size, 10**5).astype(np.int64)))
     middle, width = (edges[1:] + edges[:-1] + 1) / 2, np.diff(edges)  # the sum over ranges of i, each by its middle
-    low, high = 1.0, float(size) ** 2
+    low, high = 1e-9, float(size) ** 2
     while high / low > 1 + 1e-9:
         c = (low * high) ** 0.5
         low, high = (c, high) if float(-(np.expm1(-c / middle) * width).sum()) < nnz else (low, c)
@@ -139,5 +139,5 @@ def _runs(rng, nnz, dim):
     lengths = rng.integers(1, 2001, 2 * nnz // 1000 + 2)
     lengths = lengths[: int(np.searchsorted(np.cumsum(lengths), nnz)) + 1]
     lengths[-1] -= lengths.sum() - nnz
-    starts = np.sort(rng.choice(dim - nnz + 1, len(lengths), replace=False)) if dim - nnz >= len(lengths) else np.arange(len(lengths))
+    starts = np.sort(rng.integers(0, dim - nnz + 1, len(lengths)))  # two of one number make one longer run
     return (np.repeat(starts, lengths) + np.arange(nnz)).astype(np.uint32)
