@@ -23,6 +23,7 @@ GW_INLINE void GW_AT(gw_bitflag_put_flags)(__m512i codes, int f, __m512i columns
     __m512i two = _mm512_maddubs_epi16(codes, _mm512_set1_epi16((short)(0x100 << f | 1))), four = _mm512_madd_epi16(two, _mm512_set1_epi32(0x10000 << 2 * f | 1));
     __m512i eight = _mm512_or_si512(_mm512_maskz_mov_epi32(0x5555, four), _mm512_sll_epi64(_mm512_srli_epi64(four, 32), _mm_cvtsi32_si128(4 * f)));
     _mm512_storeu_si512(words, _mm512_permutexvar_epi8(columns, eight));
+    GW_IN_MEMORY(words);
     for (int j = 0; j < f; j++) gw_store64(flags + 8 * j, words[j]);
 }
 
@@ -77,6 +78,9 @@ GW_INLINE int64_t GW_AT(gw_bitflag_encode_blocks)(const uint32_t *keys, int64_t 
             __m512i fill = _mm512_cvtepu32_epi64(h ? _mm512_extracti64x4_epi64(fills, 1) : _mm512_castsi512_si256(fills));
             _mm512_storeu_si512(word + 8 * h, _mm512_sllv_epi64(words, fill));
         }
+        GW_IN_MEMORY(word);
+        GW_IN_MEMORY(at);
+        GW_IN_MEMORY(done);
         for (int j = 0; j < 16; j++) { /* gw_bitflag_put */
             w.pending |= word[j];
             gw_store64(w.p + at[j], w.pending);
