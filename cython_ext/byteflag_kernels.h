@@ -136,7 +136,9 @@ GW_INLINE int64_t GW_AT(gw_byteflag_decode_blocks)(const uint8_t *flags, const u
         uint32_t word = gw_load32(flags + i / 4);
         uint64_t kept = 0x1111111111111111u | _pdep_u64(word | (word >> 1 & 0x55555555u), 0x6666666666666666u) |
                         _pdep_u64(word & word << 1 & 0xAAAAAAAAu, 0xCCCCCCCCCCCCCCCCu);
-        __m512i gaps = _mm512_maskz_expand_epi8(kept, _mm512_loadu_si512(*p));
+        __m512i gaps = _mm512_loadu_si512(*p);
+        __asm__("" : "+v"(gaps)); /* GCC would expand from memory, which Zen 4 and 5 do in many small steps */
+        gaps = _mm512_maskz_expand_epi8(kept, gaps);
         __m512i keys = GW_AT(gw_keys_add)(gaps, &last, &refused);
         if (refused & ~first) break;
         _mm512_storeu_si512(out + i, keys);

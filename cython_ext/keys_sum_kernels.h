@@ -7,11 +7,11 @@
 #if GW_LEVEL == GW_AVX512
 GW_INLINE __m512i GW_AT(gw_keys_add)(__m512i steps, __m512i *key, uint32_t *refused)
 {
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i sum = _mm512_add_epi32(steps, _mm512_alignr_epi32(steps, zero, 15)), keys;
-    sum = _mm512_add_epi32(sum, _mm512_alignr_epi32(sum, zero, 14));
-    sum = _mm512_add_epi32(sum, _mm512_alignr_epi32(sum, zero, 12));
-    sum = _mm512_add_epi32(sum, _mm512_alignr_epi32(sum, zero, 8));
+    const __m512i first_of_two = _mm512_setr_epi32(3, 3, 3, 3, 3, 3, 3, 3, 11, 11, 11, 11, 11, 11, 11, 11);
+    __m512i sum = _mm512_add_epi32(steps, _mm512_bslli_epi128(steps, 4)), keys;
+    sum = _mm512_add_epi32(sum, _mm512_bslli_epi128(sum, 8));
+    sum = _mm512_mask_add_epi32(sum, 0xF0F0, sum, _mm512_permutexvar_epi32(first_of_two, sum));
+    sum = _mm512_mask_add_epi32(sum, 0xFF00, sum, _mm512_permutexvar_epi32(_mm512_set1_epi32(7), sum));
     keys = _mm512_add_epi32(sum, *key);
     *key = _mm512_add_epi32(*key, _mm512_permutexvar_epi32(_mm512_set1_epi32(15), sum));
     *refused = _mm512_cmpge_epu32_mask(_mm512_sub_epi32(steps, _mm512_set1_epi32(1)), keys);
