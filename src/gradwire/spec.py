@@ -35,6 +35,7 @@ BUILTIN = {
         "byteflag": "codecs.keys.byteflag:ByteFlag",
         "bitflag": "codecs.keys.bitflag:BitFlag",
         "adaptive": "codecs.keys.adaptive:Adaptive",
+        "rice": "codecs.keys.rice:Rice",
     },
     "values": {
         "fp32": "codecs.values.fp32:Float32Values",

@@ -1,0 +1,106 @@
+/* The two streams of Rice-like key coders: low bits in a fixed width, and quotients in unary. rice, golomb and elias_fano use them.
+ *
+ * Low bits: number i of n takes bits [i*w, (i+1)*w) of the stream, w = 0 … 32, so eight numbers are w whole bytes. ceil(n*w/8) bytes.
+ * Unary: quotient q is q zeros and a one; quotients follow each other without gaps.
+ * Streams are filled from the low bit of byte 0 upwards; unused bits of the last byte are 0.
+ *
+ * Numbers are handled in blocks of at most GW_UNARY_BLOCK. A block of quotients travels as `sums`, its inclusive prefix sums: sums[j] is
+ * the number of zeros between the start of the block and its j-th one. Arrays of a block have room for GW_UNARY_ROOM numbers: kernels
+ * work on whole vectors, and what they leave behind the block means nothing.
+ *
+ *   gw_low_pack(x, n, w, out)        packs the low w bits of x[0 … n); reads x up to the next multiple of 16 (bits of numbers behind n
+ *                                    must be 0); writes the stream and up to GW_UNARY_SLACK bytes after it.
+ *   gw_low_unpack(in, n, w, x)       reads the stream and up to GW_UNARY_SLACK bytes after it; writes x.
+ *   gw_prefix_sums(x, n)             x[j] += x[j-1], j = 1 … n-1, modulo 2^32.
+ *   gw_unary_write(writer, sums, n)  appends a block of n >= 1 quotients; writes up to 8 bytes after the end of the stream.
+ *   gw_unary_finish(writer)          end of the stream: the byte after the last one in use.
+ *   gw_unary_read(reader, n, sums)   reads n >= 1 quotients; returns their sum, -1 if the stream ends before. Sums of 2^32 and more wrap
+ *                                    in `sums`, not in the result. Reads no byte outside the stream.
+ *   gw_unary_done(reader)            whether nothing but the unused bits of the last byte is left, and these are 0.
+ *
+ * gw_unary_init() fills the tables of this file once, before anything else.
+ */
+#ifndef GW_UNARY_H
+#define GW_UNARY_H
+#include "keys_bits.h"
+#include "keys_error.h"
+#include "simd.h"
+
+enum {
+    GW_UNARY_BLOCK = 256,
+    GW_UNARY_ROOM = GW_UNARY_BLOCK + 80,
+    GW_UNARY_SLACK = 64,
+    GW_UNARY_SPAN = 4096, /* a block of at most so many bits takes the writer's quick way */
+};
+
+typedef struct {
+    uint8_t *p;
+    uint64_t pending; /* bits that p has not taken in yet, `fill` < 64 of them */
+    int fill;
+    uint8_t marks[GW_UNARY_SPAN + 64]; /* zeros between two calls */
+} gw_unary_writer;
+
+typedef struct {
+    const uint8_t *stream;
+    int64_t nbytes;
+    int64_t at, start; /* position of the first bit of `word`, and of the first bit that is not consumed */
+    uint64_t word;     /* 64 bits of the stream, zeros behind its end, without the ones that are consumed */
+} gw_unary_reader;
+
+static GW_UNUSED gw_unary_reader gw_unary_open(const uint8_t *stream, int64_t nbytes)
+{
+    gw_unary_reader r = {.stream = stream, .nbytes = nbytes, .at = -64};
+    return r;
+}
+
+/* Goes on to the next 64 bits; -1 if there are none. */
+GW_INLINE int gw_unary_next(gw_unary_reader *r)
+{
+    int64_t first = (r->at += 64) >> 3, left = r->nbytes - first;
+    if (left <= 0) return -1;
+    if (left >= 8) {
+        r->word = gw_load64(r->stream + first);
+        return 0;
+    }
+    r->word = 0;
+    for (int i = 0; i < left; i++) r->word |= (uint64_t)r->stream[first + i] << 8 * i;
+    return 0;
+}
+
+static GW_UNUSED int gw_unary_done(const gw_unary_reader *r)
+{
+    int64_t left = 8 * r->nbytes - r->start;
+    return left >= 0 && left < 8 && r->word == 0;
+}
+
+static GW_UNUSED uint8_t *gw_unary_finish(gw_unary_writer *w)
+{
+    gw_store64(w->p, w->pending);
+    return w->p + (w->fill + 7) / 8;
+}
+
+#if GW_X86
+/* How 16 numbers of w bits become 2w bytes: pairs of them are 64-bit lanes, shifted to where they start in a byte; byte t of the result
+ * is a byte of an even lane or one of an odd lane or both. */
+static struct {
+    uint8_t from_even[64], from_odd[64];
+    uint64_t even, odd; /* the bytes of the result that have such a part */
+    uint64_t shift[8];
+} gw_low_table[33];
+
+static GW_UNUSED void gw_unary_init(void)
+{
+    for (int w = 2; w <= 28; w++)
+        for (int lane = 0; lane < 8; lane++) {
+            int first = 2 * w * lane, byte = first / 8;
+            gw_low_table[w].shift[lane] = (uint64_t)(first % 8);
+            for (int i = 0; 8 * (byte + i) < first + 2 * w; i++) {
+                if (lane % 2) gw_low_table[w].from_odd[byte + i] = (uint8_t)(8 * lane + i), gw_low_table[w].odd |= (uint64_t)1 << (byte + i);
+                else gw_low_table[w].from_even[byte + i] = (uint8_t)(8 * lane + i), gw_low_table[w].even |= (uint64_t)1 << (byte + i);
+            }
+        }
+}
+#else
+static GW_UNUSED void gw_unary_init(void) {}
+#endif
+#endif
