@@ -18,7 +18,7 @@
  *                                    in `sums`, not in the result. Reads no byte outside the stream.
  *   gw_unary_done(reader)            whether nothing but the unused bits of the last byte is left, and these are 0.
  *
- * gw_unary_init() fills the tables of this file once, before anything else.
+ * gw_unary_init() fills the tables of this file; once, before anything else.
  */
 #ifndef GW_UNARY_H
 #define GW_UNARY_H
@@ -79,28 +79,36 @@ static GW_UNUSED uint8_t *gw_unary_finish(gw_unary_writer *w)
     return w->p + (w->fill + 7) / 8;
 }
 
-#if GW_X86
-/* How 16 numbers of w bits become 2w bytes: pairs of them are 64-bit lanes, shifted to where they start in a byte; byte t of the result
- * is a byte of an even lane or one of an odd lane or both. */
-static struct {
-    uint8_t from_even[64], from_odd[64];
-    uint64_t even, odd; /* the bytes of the result that have such a part */
+/* Of each byte: how many ones it has, and how many zeros stand before each of them. */
+static uint8_t gw_unary_count[256], gw_unary_zeros[256][8];
+
+/* How 16 numbers of w = 2 … 28 bits become 2w bytes: pairs of them are 64-bit lanes, shifted to where they start in a byte; byte t of the
+ * result is a byte of an even lane or one of an odd lane or both. */
+typedef struct {
+    uint8_t from[2][64];
+    uint64_t has[2]; /* the bytes of the result that have a part of an even lane, of an odd one */
     uint64_t shift[8];
-} gw_low_table[33];
+} gw_low_table;
+
+static gw_low_table gw_low_tables[29];
 
 static GW_UNUSED void gw_unary_init(void)
 {
+    for (int byte = 0; byte < 256; byte++) {
+        int ones = 0;
+        for (int i = 0; i < 8; i++)
+            if (byte >> i & 1) gw_unary_zeros[byte][ones] = (uint8_t)(i - ones), ones++;
+        gw_unary_count[byte] = (uint8_t)ones;
+    }
     for (int w = 2; w <= 28; w++)
         for (int lane = 0; lane < 8; lane++) {
-            int first = 2 * w * lane, byte = first / 8;
-            gw_low_table[w].shift[lane] = (uint64_t)(first % 8);
-            for (int i = 0; 8 * (byte + i) < first + 2 * w; i++) {
-                if (lane % 2) gw_low_table[w].from_odd[byte + i] = (uint8_t)(8 * lane + i), gw_low_table[w].odd |= (uint64_t)1 << (byte + i);
-                else gw_low_table[w].from_even[byte + i] = (uint8_t)(8 * lane + i), gw_low_table[w].even |= (uint64_t)1 << (byte + i);
+            gw_low_table *t = gw_low_tables + w;
+            int bit = 2 * w * lane, last = bit + 2 * w - 1;
+            t->shift[lane] = (uint64_t)(bit % 8);
+            for (int byte = bit / 8; byte <= last / 8; byte++) {
+                t->from[lane % 2][byte] = (uint8_t)(8 * lane + byte - bit / 8);
+                t->has[lane % 2] |= (uint64_t)1 << byte;
             }
         }
 }
-#else
-static GW_UNUSED void gw_unary_init(void) {}
-#endif
 #endif

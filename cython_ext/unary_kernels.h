@@ -40,9 +40,9 @@ GW_INLINE void GW_AT(gw_low_pack)(const uint32_t *x, int n, int w, uint8_t *out)
         return;
     }
     __m512i mask = _mm512_set1_epi32((1 << w) - 1), low32 = _mm512_set1_epi64(0xFFFFFFFF);
-    __m512i shift = _mm512_loadu_si512(gw_low_table[w].shift);
-    __m512i from_even = _mm512_loadu_si512(gw_low_table[w].from_even), from_odd = _mm512_loadu_si512(gw_low_table[w].from_odd);
-    __mmask64 even = gw_low_table[w].even, odd = gw_low_table[w].odd;
+    const gw_low_table *t = gw_low_tables + w;
+    __m512i shift = _mm512_loadu_si512(t->shift), from_even = _mm512_loadu_si512(t->from[0]), from_odd = _mm512_loadu_si512(t->from[1]);
+    __mmask64 even = t->has[0], odd = t->has[1];
     __m128i up = _mm_cvtsi32_si128(w);
     for (int i = 0; i < n; i += 16, out += 2 * w) {
         __m512i v = _mm512_and_si512(_mm512_loadu_si512(x + i), mask);
@@ -112,6 +112,14 @@ GW_INLINE void GW_AT(gw_low_unpack)(const uint8_t *in, int n, int w, uint32_t *x
     }
 #endif
     uint64_t mask = ((uint64_t)1 << w) - 1;
+    if (w <= 15)
+        for (unsigned bit = 0; i < n; i += 4, bit += 4 * (unsigned)w) {
+            uint64_t four = gw_load64(in + (bit >> 3)) >> (bit & 7);
+            x[i] = (uint32_t)(four & mask);
+            x[i + 1] = (uint32_t)(four >> w & mask);
+            x[i + 2] = (uint32_t)(four >> 2 * w & mask);
+            x[i + 3] = (uint32_t)(four >> 3 * w & mask);
+        }
     for (unsigned bit = 0; i < n; i++, bit += (unsigned)w) x[i] = (uint32_t)(gw_load64(in + (bit >> 3)) >> (bit & 7) & mask);
 }
 
@@ -209,20 +217,16 @@ GW_INLINE int GW_AT(gw_unary_ones)(uint64_t word, uint32_t base, uint32_t *sums)
     _mm512_storeu_si512(sums + 32, _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(zeros, 2)), add));
     if (ones > 48) _mm512_storeu_si512(sums + 48, _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(zeros, 3)), add));
     return ones;
-#elif GW_LEVEL == GW_AVX2
-    uint32_t *to = sums;
-    for (; word; word >>= 8, base += 8) {
-        uint64_t ones = _pdep_u64(word & 255, 0x0101010101010101u) * 255;
-        __m128i zeros = _mm_sub_epi8(_mm_cvtsi64_si128((int64_t)_pext_u64(0x0706050403020100u, ones)), _mm_cvtsi64_si128(0x0706050403020100));
-        _mm256_storeu_si256((__m256i *)to, _mm256_add_epi32(_mm256_cvtepu8_epi32(zeros), _mm256_set1_epi32((int)base)));
-        int count = __builtin_popcount((unsigned)(word & 255));
-        to += count;
-        base -= (uint32_t)count;
-    }
-    return (int)(to - sums);
 #else
     uint32_t *to = sums;
-    for (; word; word &= word - 1) *to++ = base-- + (uint32_t)__builtin_ctzll(word);
+    if (word == 0) return 0;
+    for (int i = 0; i < 8; i++, word >>= 8, base += 8) {
+        const uint8_t *zeros = gw_unary_zeros[word & 255];
+        uint32_t ones = gw_unary_count[word & 255];
+        for (int j = 0; j < 8; j++) to[j] = base + zeros[j];
+        to += ones;
+        base -= ones;
+    }
     return (int)(to - sums);
 #endif
 }
