@@ -5,15 +5,15 @@
 GW_INLINE void GW_AT(gw_rice_gaps)(const uint32_t *keys, int n, uint32_t before, uint32_t *restrict gaps)
 {
     gaps[0] = keys[0] - before - 1;
-    for (int j = 1; j < n; j++) gaps[j] = keys[j] - keys[j - 1] - 1;
-    for (int j = n; j % 16; j++) gaps[j] = 0;
+    for (int64_t j = 1; j < n; j++) gaps[j] = keys[j] - keys[j - 1] - 1;
+    for (int64_t j = n; j % 16; j++) gaps[j] = 0;
 }
 
 /* The sum of min(gap >> k, GW_RICE_FAR). */
 GW_INLINE uint32_t GW_AT(gw_rice_near)(const uint32_t *gaps, int n, int k)
 {
     uint32_t sum = 0;
-    for (int j = 0; j < n; j++) {
+    for (int64_t j = 0; j < n; j++) {
         uint32_t q = gaps[j] >> k;
         sum += q < GW_RICE_FAR ? q : GW_RICE_FAR;
     }
@@ -32,7 +32,7 @@ GW_INLINE uint8_t GW_AT(gw_rice_plan_block)(const uint32_t *gaps, int n, uint64_
     if (total == 0) return GW_RICE_RUN;
     while (((uint64_t)3 * (unsigned)n) << k < total + (unsigned)n) k++;
     for (int i = 0; i < 3; i++) shift[i] = k + i < 31 ? k + i : 31;
-    for (int j = 0; j < n; j++) {
+    for (int64_t j = 0; j < n; j++) {
         sums[0] += gaps[j] >> shift[0];
         sums[1] += gaps[j] >> shift[1];
         sums[2] += gaps[j] >> shift[2];
@@ -60,7 +60,7 @@ GW_INLINE uint8_t GW_AT(gw_rice_plan_block)(const uint32_t *gaps, int n, uint64_
     }
     k = parameter & (GW_RICE_EXCEPTIONS - 1);
     if (parameter >= GW_RICE_EXCEPTIONS) {
-        for (int j = 0; j < n; j++) exceptions += gaps[j] >> k > GW_RICE_FAR;
+        for (int64_t j = 0; j < n; j++) exceptions += gaps[j] >> k > GW_RICE_FAR;
         unary -= GW_RICE_FAR * exceptions;
         sizes->counts++;
         sizes->exceptions += (int64_t)(GW_RICE_ENTRY * exceptions);
@@ -88,7 +88,7 @@ static void GW_AT(gw_rice_plan)(const uint32_t *keys, int64_t n, int block, uint
 static int GW_AT(gw_rice_take)(uint32_t *quotients, int n, uint32_t far, uint8_t *entries)
 {
     int found = 0;
-    for (int j = 0; j < n; j++)
+    for (int64_t j = 0; j < n; j++)
         if (quotients[j] > far) {
             entries[GW_RICE_ENTRY * found] = (uint8_t)j;
             gw_store32(entries + GW_RICE_ENTRY * found++ + 1, quotients[j]);
@@ -116,7 +116,7 @@ static int64_t GW_AT(gw_rice_encode)(const uint32_t *keys, int64_t n, int block,
         int count = n - i < block ? (int)(n - i) : block, far = *parameters >= GW_RICE_EXCEPTIONS, k = *parameters++ & (GW_RICE_EXCEPTIONS - 1);
         if (k < GW_RICE_RUN || far) {
             GW_AT(gw_rice_gaps)(keys, count, before, gaps);
-            for (int j = 0; j < count; j++) quotients[j] = gaps[j] >> (k & 31);
+            for (int64_t j = 0; j < count; j++) quotients[j] = gaps[j] >> (k & 31);
         }
         before = keys[count - 1];
         if (far) {
@@ -145,7 +145,7 @@ static int64_t GW_AT(gw_rice_put)(const uint8_t *entries, int found, uint32_t *s
         if (entries[0] <= before || entries[0] >= n) return -1;
         before = entries[0];
         total += quotient;
-        for (int j = before; j < n; j++) sums[j] += quotient;
+        for (int64_t j = before; j < n; j++) sums[j] += quotient;
     }
     return total;
 }
@@ -154,7 +154,7 @@ static int64_t GW_AT(gw_rice_put)(const uint8_t *entries, int found, uint32_t *s
 static uint64_t GW_AT(gw_rice_keys_slow)(uint64_t next, const uint32_t *sums, const uint32_t *low, int n, int k, uint32_t *out)
 {
     uint32_t before = 0, low_before = 0;
-    for (int j = 0; j < n && next <= (uint64_t)1 << 32; j++) {
+    for (int64_t j = 0; j < n && next <= (uint64_t)1 << 32; j++) {
         next += ((uint64_t)(sums[j] - before) << k) + (low[j] - low_before) + 1;
         out[j] = (uint32_t)(next - 1);
         before = sums[j];
@@ -196,7 +196,7 @@ static int GW_AT(gw_rice_decode)(const uint8_t *payload, int64_t nbytes, int64_t
         GW_AT(gw_low_unpack)(from, count, k, lows);
         GW_AT(gw_prefix_sums)(lows, count);
         if (next + (((uint64_t)zeros + (unsigned)count) << k) <= top) {
-            for (int j = 0; j < count; j++) out[j] = (uint32_t)next + (sums[j] << k) + lows[j] + (uint32_t)j;
+            for (int64_t j = 0; j < count; j++) out[j] = (uint32_t)next + (sums[j] << k) + lows[j] + (uint32_t)j;
             next = (uint64_t)out[count - 1] + 1;
         } else if ((next = GW_AT(gw_rice_keys_slow)(next, sums, lows, count, k, out)) > top) return GW_KEYS_ORDER;
     }

@@ -4,7 +4,7 @@ GW_INLINE void GW_AT(gw_low_pack_any)(const uint32_t *x, int n, int w, uint8_t *
     uint64_t mask = ((uint64_t)1 << w) - 1, pending = 0;
     int fill = 0;
     if (w <= 14)
-        for (int i = 0; i < n; i += 4) {
+        for (int64_t i = 0; i < n; i += 4) {
             uint64_t four = (x[i] & mask) | (x[i + 1] & mask) << w | (x[i + 2] & mask) << 2 * w | (x[i + 3] & mask) << 3 * w;
             pending |= four << fill;
             fill += 4 * w;
@@ -14,7 +14,7 @@ GW_INLINE void GW_AT(gw_low_pack_any)(const uint32_t *x, int n, int w, uint8_t *
             fill &= 7;
         }
     else
-        for (int i = 0; i < n; i++) {
+        for (int64_t i = 0; i < n; i++) {
             pending |= (x[i] & mask) << fill;
             fill += w;
             gw_store64(out, pending);
@@ -29,7 +29,7 @@ GW_INLINE void GW_AT(gw_low_pack)(const uint32_t *x, int n, int w, uint8_t *out)
 {
     if (w == 0) return;
     if (w == 1) {
-        for (int i = 0; i < n; i += 16, out += 2) {
+        for (int64_t i = 0; i < n; i += 16, out += 2) {
             uint16_t bits = _mm512_test_epi32_mask(_mm512_loadu_si512(x + i), _mm512_set1_epi32(1));
             memcpy(out, &bits, 2);
         }
@@ -44,7 +44,7 @@ GW_INLINE void GW_AT(gw_low_pack)(const uint32_t *x, int n, int w, uint8_t *out)
     __m512i shift = _mm512_loadu_si512(t->shift), from_even = _mm512_loadu_si512(t->from[0]), from_odd = _mm512_loadu_si512(t->from[1]);
     __mmask64 even = t->has[0], odd = t->has[1];
     __m128i up = _mm_cvtsi32_si128(w);
-    for (int i = 0; i < n; i += 16, out += 2 * w) {
+    for (int64_t i = 0; i < n; i += 16, out += 2 * w) {
         __m512i v = _mm512_and_si512(_mm512_loadu_si512(x + i), mask);
         __m512i pair = _mm512_or_si512(_mm512_and_si512(v, low32), _mm512_sll_epi64(_mm512_srli_epi64(v, 32), up));
         pair = _mm512_sllv_epi64(pair, shift);
@@ -63,7 +63,7 @@ GW_INLINE void GW_AT(gw_low_pack)(const uint32_t *x, int n, int w, uint8_t *out)
     __m256i mask = _mm256_set1_epi32((1 << w) - 1), low32 = _mm256_set1_epi64x(0xFFFFFFFF);
     __m128i down = _mm_cvtsi32_si128(32 - w), up = _mm_cvtsi32_si128(2 * w);
     int second = 4 * w / 8, shift = 4 * w % 8;
-    for (int i = 0; i < n; i += 8, out += w) {
+    for (int64_t i = 0; i < n; i += 8, out += w) {
         __m256i v = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(x + i)), mask);
         v = _mm256_and_si256(_mm256_or_si256(v, _mm256_srl_epi64(v, down)), low32); /* 2 numbers in each 64-bit lane */
         v = _mm256_or_si256(v, _mm256_sll_epi64(_mm256_bsrli_epi128(v, 8), up));    /* 4 numbers in lanes 0 and 2 */
@@ -81,7 +81,7 @@ GW_INLINE void GW_AT(gw_low_pack)(const uint32_t *x, int n, int w, uint8_t *out)
 
 GW_INLINE void GW_AT(gw_low_unpack)(const uint8_t *in, int n, int w, uint32_t *x)
 {
-    int i = 0;
+    int64_t i = 0;
 #if GW_LEVEL == GW_AVX512
     if (w <= 25) {
         __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -113,43 +113,49 @@ GW_INLINE void GW_AT(gw_low_unpack)(const uint8_t *in, int n, int w, uint32_t *x
 #endif
     uint64_t mask = ((uint64_t)1 << w) - 1;
     if (w <= 15)
-        for (unsigned bit = 0; i < n; i += 4, bit += 4 * (unsigned)w) {
+        for (int64_t bit = 0; i < n; i += 4, bit += 4 * w) {
             uint64_t four = gw_load64(in + (bit >> 3)) >> (bit & 7);
             x[i] = (uint32_t)(four & mask);
             x[i + 1] = (uint32_t)(four >> w & mask);
             x[i + 2] = (uint32_t)(four >> 2 * w & mask);
             x[i + 3] = (uint32_t)(four >> 3 * w & mask);
         }
-    for (unsigned bit = 0; i < n; i++, bit += (unsigned)w) x[i] = (uint32_t)(gw_load64(in + (bit >> 3)) >> (bit & 7) & mask);
+    for (int64_t bit = 0; i < n; i++, bit += w) x[i] = (uint32_t)(gw_load64(in + (bit >> 3)) >> (bit & 7) & mask);
 }
 
 GW_INLINE void GW_AT(gw_prefix_sums)(uint32_t *x, int n)
 {
 #if GW_LEVEL == GW_AVX512
     __m512i carry = _mm512_setzero_si512(), zero = _mm512_setzero_si512(), last = _mm512_set1_epi32(15);
-    for (int i = 0; i < n; i += 16) {
+    for (int64_t i = 0; i < n; i += 16) {
         __m512i v = _mm512_loadu_si512(x + i);
         v = _mm512_add_epi32(v, _mm512_alignr_epi32(v, zero, 15));
         v = _mm512_add_epi32(v, _mm512_alignr_epi32(v, zero, 14));
         v = _mm512_add_epi32(v, _mm512_alignr_epi32(v, zero, 12));
         v = _mm512_add_epi32(v, _mm512_alignr_epi32(v, zero, 8));
-        v = _mm512_add_epi32(v, carry);
-        _mm512_storeu_si512(x + i, v);
-        carry = _mm512_permutexvar_epi32(last, v);
+        _mm512_storeu_si512(x + i, _mm512_add_epi32(v, carry));
+        carry = _mm512_add_epi32(carry, _mm512_permutexvar_epi32(last, v));
     }
 #elif GW_LEVEL == GW_AVX2
     __m256i carry = _mm256_setzero_si256(), last = _mm256_set1_epi32(7), third = _mm256_set1_epi32(3), zero = _mm256_setzero_si256();
-    for (int i = 0; i < n; i += 8) {
+    for (int64_t i = 0; i < n; i += 8) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(x + i));
         v = _mm256_add_epi32(v, _mm256_bslli_epi128(v, 4));
         v = _mm256_add_epi32(v, _mm256_bslli_epi128(v, 8));
         v = _mm256_add_epi32(v, _mm256_blend_epi32(zero, _mm256_permutevar8x32_epi32(v, third), 0xF0));
-        v = _mm256_add_epi32(v, carry);
-        _mm256_storeu_si256((__m256i *)(x + i), v);
-        carry = _mm256_permutevar8x32_epi32(v, last);
+        _mm256_storeu_si256((__m256i *)(x + i), _mm256_add_epi32(v, carry));
+        carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(v, last));
     }
 #else
-    for (int i = 1; i < n; i++) x[i] += x[i - 1];
+    uint32_t sum = 0;
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        x[i] = sum += x[i];
+        x[i + 1] = sum += x[i + 1];
+        x[i + 2] = sum += x[i + 2];
+        x[i + 3] = sum += x[i + 3];
+    }
+    for (; i < n; i++) x[i] = sum += x[i];
 #endif
 }
 
@@ -164,7 +170,7 @@ GW_INLINE uint64_t GW_AT(gw_unary_gather)(uint8_t *marks)
     __m256i high = _mm256_slli_epi64(_mm256_loadu_si256((const __m256i *)(marks + 32)), 7);
     word = (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
 #else
-    for (int j = 0; j < 8; j++) word |= (gw_load64(marks + 8 * j) * 0x0102040810204080u >> 56) << 8 * j;
+    for (int64_t j = 0; j < 8; j++) word |= (gw_load64(marks + 8 * j) * 0x0102040810204080u >> 56) << 8 * j;
 #endif
     memset(marks, 0, 64);
     return word;
@@ -178,7 +184,10 @@ static void GW_AT(gw_unary_write)(gw_unary_writer *w, const uint32_t *sums, int 
     if (last < GW_UNARY_SPAN) { /* ones are marked in bytes, 64 of which become a word: no key waits for the one before */
         uint8_t *marks = w->marks;
         uint8_t *first = marks + w->fill;
-        for (int j = 0; j < n; j++) first[sums[j] + (uint32_t)j] = 1;
+        int64_t j = 0;
+        for (; j + 8 <= n; j += 8, first += 8)
+            for (int64_t i = 0; i < 8; i++) first[i + (size_t)sums[j + i]] = 1;
+        for (; j < n; j++) *(first++ + sums[j]) = 1;
         for (; last >= 64; last -= 64, marks += 64, p += 8) {
             gw_store64(p, pending | GW_AT(gw_unary_gather)(marks));
             pending = 0;
@@ -186,7 +195,7 @@ static void GW_AT(gw_unary_write)(gw_unary_writer *w, const uint32_t *sums, int 
         pending |= GW_AT(gw_unary_gather)(marks);
     } else {
         uint64_t base = 0, at = 0;
-        for (int j = 0; j < n; j++) {
+        for (int64_t j = 0; j < n; j++) {
             at = (uint64_t)w->fill + sums[j] + (uint64_t)j;
             for (; at - base >= 64; base += 64, p += 8, pending = 0) gw_store64(p, pending);
             pending |= (uint64_t)1 << (at - base);
@@ -220,10 +229,10 @@ GW_INLINE int GW_AT(gw_unary_ones)(uint64_t word, uint32_t base, uint32_t *sums)
 #else
     uint32_t *to = sums;
     if (word == 0) return 0;
-    for (int i = 0; i < 8; i++, word >>= 8, base += 8) {
+    for (int64_t i = 0; i < 8; i++, word >>= 8, base += 8) {
         const uint8_t *zeros = gw_unary_zeros[word & 255];
         uint32_t ones = gw_unary_count[word & 255];
-        for (int j = 0; j < 8; j++) to[j] = base + zeros[j];
+        for (int64_t j = 0; j < 8; j++) to[j] = base + zeros[j];
         to += ones;
         base -= ones;
     }
