@@ -97,14 +97,6 @@ static int GW_AT(gw_rice_take)(uint32_t *quotients, int n, uint32_t far, uint8_t
     return found;
 }
 
-/* The low bits of a block, not a byte more: the next stream is there already. */
-static void GW_AT(gw_rice_pack_last)(const uint32_t *gaps, int n, int k, uint8_t *low)
-{
-    uint8_t bytes[4 * GW_UNARY_BLOCK + GW_UNARY_SLACK];
-    GW_AT(gw_low_pack)(gaps, n, k, bytes);
-    memcpy(low, bytes, (size_t)((n * k + 7) / 8));
-}
-
 static int64_t GW_AT(gw_rice_encode)(const uint32_t *keys, int64_t n, int block, const uint8_t *parameters, const gw_rice_sizes *sizes,
                                      uint8_t *out)
 {
@@ -125,10 +117,7 @@ static int64_t GW_AT(gw_rice_encode)(const uint32_t *keys, int64_t n, int block,
             entries += GW_RICE_ENTRY * found;
         }
         if (k == GW_RICE_RUN) continue;
-        int64_t nbytes = (count * k + 7) / 8;
-        if (low_end - low >= nbytes + GW_UNARY_SLACK) GW_AT(gw_low_pack)(gaps, count, k, low);
-        else GW_AT(gw_rice_pack_last)(gaps, count, k, low);
-        low += nbytes;
+        low = GW_AT(gw_low_pack_within)(gaps, count, k, low, low_end);
         GW_AT(gw_prefix_sums)(quotients, count);
         GW_AT(gw_unary_write)(&w, quotients, count);
     }
@@ -167,9 +156,9 @@ static int GW_AT(gw_rice_decode)(const uint8_t *payload, int64_t nbytes, int64_t
                                  uint32_t *out)
 {
     uint32_t sums[GW_UNARY_ROOM], lows[GW_UNARY_ROOM] = {0};
-    uint8_t last[4 * GW_UNARY_BLOCK + GW_UNARY_SLACK] = {0};
+    uint8_t copy[GW_LOW_NBYTES] = {0};
     const uint8_t *end = payload + nbytes, *counts = payload + sizes->blocks, *entries = counts + sizes->counts;
-    const uint8_t *low = entries + sizes->exceptions, *from;
+    const uint8_t *low = entries + sizes->exceptions;
     gw_unary_reader r = gw_unary_open(low + sizes->low, end - low - sizes->low);
     const uint64_t top = (uint64_t)1 << 32;
     uint64_t next = 0; /* the key before this block, plus 1 */
@@ -190,10 +179,8 @@ static int GW_AT(gw_rice_decode)(const uint8_t *payload, int64_t nbytes, int64_t
         if ((uint64_t)zeros >= top) return GW_KEYS_ORDER;
         nlow = (count * k + 7) / 8;
         nlast = count * k % 8;
-        from = low;
-        if (end - low < nlow + GW_UNARY_SLACK) from = memcpy(last, low, (size_t)nlow);
+        GW_AT(gw_low_unpack)(gw_low_block(low, end, nlow, copy), count, k, lows);
         low += nlow;
-        GW_AT(gw_low_unpack)(from, count, k, lows);
         GW_AT(gw_prefix_sums)(lows, count);
         if (next + (((uint64_t)zeros + (unsigned)count) << k) <= top) {
             for (int64_t j = 0; j < count; j++) out[j] = (uint32_t)next + (sums[j] << k) + lows[j] + (uint32_t)j;

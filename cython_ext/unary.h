@@ -11,6 +11,7 @@
  *   gw_low_pack(x, n, w, out)        packs the low w bits of x[0 … n); reads x up to the next multiple of 16 (bits of numbers behind n
  *                                    must be 0); writes the stream and up to GW_UNARY_SLACK bytes after it.
  *   gw_low_unpack(in, n, w, x)       reads the stream and up to GW_UNARY_SLACK bytes after it; writes x.
+ *   gw_low_pack_within(x, n, w, out, end)   the same without a byte behind `end`; returns the end of the stream.
  *   gw_prefix_sums(x, n)             x[j] += x[j-1], j = 1 … n-1, modulo 2^32.
  *   gw_unary_write(writer, sums, n)  appends a block of n >= 1 quotients; writes up to 8 bytes after the end of the stream.
  *   gw_unary_finish(writer)          end of the stream: the byte after the last one in use.
@@ -30,8 +31,24 @@ enum {
     GW_UNARY_BLOCK = 256,
     GW_UNARY_ROOM = GW_UNARY_BLOCK + 80,
     GW_UNARY_SLACK = 64,
+    GW_LOW_NBYTES = 4 * GW_UNARY_BLOCK + GW_UNARY_SLACK, /* room for the low bits of a block */
     GW_UNARY_SPAN = 4096, /* a block of at most so many bits takes the writer's quick way */
 };
+
+/* The next 8 bytes; zeros for those that are not among the `left` that there are. */
+GW_INLINE uint64_t gw_load_tail(const uint8_t *p, int64_t left)
+{
+    uint64_t word = 0;
+    if (left >= 8) return gw_load64(p);
+    for (int64_t i = 0; i < left; i++) word |= (uint64_t)p[i] << 8 * i;
+    return word;
+}
+
+/* A block of a stream of low bits that ends at `end`, somewhere with room for GW_UNARY_SLACK bytes after it: there or in `copy`. */
+GW_INLINE const uint8_t *gw_low_block(const uint8_t *low, const uint8_t *end, int64_t nbytes, uint8_t *copy)
+{
+    return end - low < nbytes + GW_UNARY_SLACK ? memcpy(copy, low, (size_t)nbytes) : low;
+}
 
 typedef struct {
     uint8_t *p;
@@ -58,12 +75,7 @@ GW_INLINE int gw_unary_next(gw_unary_reader *r)
 {
     int64_t first = (r->at += 64) >> 3, left = r->nbytes - first;
     if (left <= 0) return -1;
-    if (left >= 8) {
-        r->word = gw_load64(r->stream + first);
-        return 0;
-    }
-    r->word = 0;
-    for (int i = 0; i < left; i++) r->word |= (uint64_t)r->stream[first + i] << 8 * i;
+    r->word = gw_load_tail(r->stream + first, left);
     return 0;
 }
 

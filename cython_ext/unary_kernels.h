@@ -79,6 +79,22 @@ GW_INLINE void GW_AT(gw_low_pack)(const uint32_t *x, int n, int w, uint8_t *out)
 }
 #endif
 
+/* What follows the stream is there already. */
+static void GW_AT(gw_low_pack_last)(const uint32_t *x, int n, int w, uint8_t *out)
+{
+    uint8_t bytes[GW_LOW_NBYTES];
+    GW_AT(gw_low_pack)(x, n, w, bytes);
+    memcpy(out, bytes, (size_t)(n * w + 7) / 8);
+}
+
+GW_INLINE uint8_t *GW_AT(gw_low_pack_within)(const uint32_t *x, int n, int w, uint8_t *out, const uint8_t *end)
+{
+    int64_t nbytes = ((int64_t)n * w + 7) / 8;
+    if (end - out >= nbytes + GW_UNARY_SLACK) GW_AT(gw_low_pack)(x, n, w, out);
+    else GW_AT(gw_low_pack_last)(x, n, w, out);
+    return out + nbytes;
+}
+
 GW_INLINE void GW_AT(gw_low_unpack)(const uint8_t *in, int n, int w, uint32_t *x)
 {
     int64_t i = 0;

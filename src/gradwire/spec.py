@@ -36,6 +36,7 @@ BUILTIN = {
         "bitflag": "codecs.keys.bitflag:BitFlag",
         "adaptive": "codecs.keys.adaptive:Adaptive",
         "rice": "codecs.keys.rice:Rice",
+        "elias_fano": "codecs.keys.elias_fano:EliasFano",
     },
     "values": {
         "fp32": "codecs.values.fp32:Float32Values",
