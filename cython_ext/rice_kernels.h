@@ -139,19 +139,6 @@ static int64_t GW_AT(gw_rice_put)(const uint8_t *entries, int found, uint32_t *s
     return total;
 }
 
-/* Key by key, in 64 bits: the end of the keys that follow `next`, or something above 2^32 if one of them is not below it. */
-static uint64_t GW_AT(gw_rice_keys_slow)(uint64_t next, const uint32_t *sums, const uint32_t *low, int n, int k, uint32_t *out)
-{
-    uint32_t before = 0, low_before = 0;
-    for (int64_t j = 0; j < n && next <= (uint64_t)1 << 32; j++) {
-        next += ((uint64_t)(sums[j] - before) << k) + (low[j] - low_before) + 1;
-        out[j] = (uint32_t)(next - 1);
-        before = sums[j];
-        low_before = low[j];
-    }
-    return next;
-}
-
 static int GW_AT(gw_rice_decode)(const uint8_t *payload, int64_t nbytes, int64_t n, int block, uint64_t dim, const gw_rice_sizes *sizes,
                                  uint32_t *out)
 {
@@ -160,7 +147,6 @@ static int GW_AT(gw_rice_decode)(const uint8_t *payload, int64_t nbytes, int64_t
     const uint8_t *end = payload + nbytes, *counts = payload + sizes->blocks, *entries = counts + sizes->counts;
     const uint8_t *low = entries + sizes->exceptions;
     gw_unary_reader r = gw_unary_open(low + sizes->low, end - low - sizes->low);
-    const uint64_t top = (uint64_t)1 << 32;
     uint64_t next = 0; /* the key before this block, plus 1 */
     int nlast = 0;     /* bits in use of the last byte of low bits, if not all */
     for (int64_t i = 0; i < n; i += block, out += block) {
@@ -176,16 +162,12 @@ static int GW_AT(gw_rice_decode)(const uint8_t *payload, int64_t nbytes, int64_t
             entries += GW_RICE_ENTRY * (*counts++ + 1);
             zeros += extra;
         }
-        if ((uint64_t)zeros >= top) return GW_KEYS_ORDER;
         nlow = (count * k + 7) / 8;
         nlast = count * k % 8;
         GW_AT(gw_low_unpack)(gw_low_block(low, end, nlow, copy), count, k, lows);
         low += nlow;
         GW_AT(gw_prefix_sums)(lows, count);
-        if (next + (((uint64_t)zeros + (unsigned)count) << k) <= top) {
-            for (int64_t j = 0; j < count; j++) out[j] = (uint32_t)next + (sums[j] << k) + lows[j] + (uint32_t)j;
-            next = (uint64_t)out[count - 1] + 1;
-        } else if ((next = GW_AT(gw_rice_keys_slow)(next, sums, lows, count, k, out)) > top) return GW_KEYS_ORDER;
+        if (GW_AT(gw_unary_keys)(&next, sums, lows, zeros, count, (uint32_t)1 << k, k, out)) return GW_KEYS_ORDER;
     }
     if (nlast && low[-1] >> nlast) return GW_KEYS_PADDING;
     if (!gw_unary_done(&r)) return GW_KEYS_LENGTH;

@@ -19,6 +19,10 @@
  *                                    in `sums`, not in the result. Reads no byte outside the stream.
  *   gw_unary_done(reader)            whether nothing but the unused bits of the last byte is left, and these are 0.
  *
+ *   gw_unary_keys(next, sums, lows, zeros, n, m, k, out)
+ *       the n >= 1 keys whose gaps, less 1, have the quotients `sums` (which sum up to `zeros`) and the remainders of prefix sums `lows`
+ *       by m < 2^32: m = 2^k, or k < 0. *next: the key before plus 1, then the last key plus 1. -1 if a key is not below 2^32.
+ *
  * gw_unary_init() fills the tables of this file; once, before anything else.
  */
 #ifndef GW_UNARY_H

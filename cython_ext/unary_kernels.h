@@ -275,3 +275,33 @@ static int64_t GW_AT(gw_unary_read)(gw_unary_reader *reader, int n, uint32_t *su
     *reader = r;
     return r.start - start - n;
 }
+
+/* Key by key, in 64 bits: the end of the keys that follow `next`, or something above 2^32 if one of them is not below it. */
+static GW_UNUSED uint64_t GW_AT(gw_unary_keys_slow)(uint64_t next, const uint32_t *sums, const uint32_t *lows, int n, uint32_t m, uint32_t *out)
+{
+    uint32_t sum = 0, low = 0;
+    for (int64_t j = 0; j < n && next <= (uint64_t)1 << 32; j++) {
+        next += (uint64_t)(sums[j] - sum) * m + (lows[j] - low) + 1;
+        out[j] = (uint32_t)(next - 1);
+        sum = sums[j];
+        low = lows[j];
+    }
+    return next;
+}
+
+GW_INLINE int GW_AT(gw_unary_keys)(uint64_t *next, const uint32_t *sums, const uint32_t *lows, int64_t zeros, int n, uint32_t m, int k, uint32_t *out)
+{
+    const uint64_t top = (uint64_t)1 << 32;
+    if ((uint64_t)zeros >= top) return -1;
+    if (*next + ((uint64_t)zeros + (unsigned)n) * m > top) { /* near the top, or damaged */
+        *next = GW_AT(gw_unary_keys_slow)(*next, sums, lows, n, m, out);
+        return *next > top ? -1 : 0;
+    }
+    uint32_t first = (uint32_t)*next;
+    if (k >= 0)
+        for (int64_t j = 0; j < n; j++) out[j] = first + (sums[j] << k) + lows[j] + (uint32_t)j;
+    else
+        for (int64_t j = 0; j < n; j++) out[j] = first + sums[j] * m + lows[j] + (uint32_t)j;
+    *next = (uint64_t)out[n - 1] + 1;
+    return 0;
+}

@@ -36,6 +36,7 @@ BUILTIN = {
         "bitflag": "codecs.keys.bitflag:BitFlag",
         "adaptive": "codecs.keys.adaptive:Adaptive",
         "rice": "codecs.keys.rice:Rice",
+        "golomb": "codecs.keys.golomb:Golomb",
         "elias_fano": "codecs.keys.elias_fano:EliasFano",
     },
     "values": {
