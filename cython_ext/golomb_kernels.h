@@ -40,28 +40,71 @@ static void GW_AT(gw_golomb_count)(const uint32_t *keys, int64_t n, gw_golomb_co
     }
 }
 
-/* Makes the remainders of a block what the low bits hold; appends the extra bits, whole bytes of them, to `out`. */
-GW_INLINE uint8_t *GW_AT(gw_golomb_truncate)(uint32_t *remainders, int64_t n, uint32_t c, uint64_t *pending, int *fill, uint8_t *out)
+/* Sixteen remainders become what the low bits hold. Returns the extra bits, *count of them. */
+GW_INLINE uint64_t GW_AT(gw_golomb_truncate)(uint32_t *x, uint32_t c, int *count)
 {
-    uint8_t bytes[GW_UNARY_BLOCK / 8 + 8], *p = bytes;
-    uint64_t bits = *pending;
-    int at = *fill;
-    for (int64_t i = 0; i < n; i += 32) {
-        for (int64_t j = i; j < n && j < i + 32; j++) {
-            uint32_t r = remainders[j], big = r >= c, wide = r + c;
-            bits |= (uint64_t)(wide & big) << at;
-            at += (int)big;
-            remainders[j] = big ? wide >> 1 : r;
-        }
-        gw_store64(p, bits);
-        p += at >> 3;
-        bits >>= at & ~7;
-        at &= 7;
+    uint64_t bits = 0;
+#if GW_LEVEL == GW_AVX512
+    __m512i v = _mm512_loadu_si512(x), wide = _mm512_add_epi32(v, _mm512_set1_epi32((int)c));
+    __mmask16 big = _mm512_cmpge_epu32_mask(v, _mm512_set1_epi32((int)c)), odd = _mm512_test_epi32_mask(wide, _mm512_set1_epi32(1));
+    _mm512_storeu_si512(x, _mm512_mask_srli_epi32(v, big, wide, 1));
+    bits = _pext_u32(odd, big);
+    *count = __builtin_popcount(big);
+#elif GW_LEVEL == GW_AVX2
+    *count = 0;
+    for (int64_t i = 0; i < 16; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(x + i)), wide = _mm256_add_epi32(v, _mm256_set1_epi32((int)c));
+        __m256i larger = _mm256_cmpgt_epi32(v, _mm256_set1_epi32((int)c - 1)); /* all are below 2^31 */
+        unsigned big = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(larger));
+        unsigned odd = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(wide, 31)));
+        _mm256_storeu_si256((__m256i *)(x + i), _mm256_blendv_epi8(v, _mm256_srli_epi32(wide, 1), larger));
+        bits |= (uint64_t)_pext_u32(odd, big) << *count;
+        *count += __builtin_popcount(big);
     }
-    memcpy(out, bytes, (size_t)(p - bytes));
-    *pending = bits;
-    *fill = at;
-    return out + (p - bytes);
+#else
+    int at = 0;
+    for (int64_t j = 0; j < 16; j++) {
+        uint32_t big = x[j] >= c, wide = x[j] + c;
+        bits |= (uint64_t)(wide & big) << at;
+        at += (int)big;
+        x[j] ^= (x[j] ^ wide >> 1) & -big;
+    }
+    *count = at;
+#endif
+    return bits;
+}
+
+/* The reverse; takes the extra bits from the low end of `bits`. */
+GW_INLINE void GW_AT(gw_golomb_complete)(uint32_t *x, uint32_t c, uint64_t bits, int *count)
+{
+#if GW_LEVEL == GW_AVX512
+    __m512i v = _mm512_loadu_si512(x), limit = _mm512_set1_epi32((int)c);
+    __mmask16 big = _mm512_cmpge_epu32_mask(v, limit), odd = (__mmask16)_pdep_u32((uint32_t)bits, big);
+    v = _mm512_mask_sub_epi32(v, big, _mm512_add_epi32(v, v), limit);
+    _mm512_storeu_si512(x, _mm512_mask_add_epi32(v, odd, v, _mm512_set1_epi32(1)));
+    *count = __builtin_popcount(big);
+#elif GW_LEVEL == GW_AVX2
+    const __m256i lane = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
+    *count = 0;
+    for (int64_t i = 0; i < 16; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(x + i)), limit = _mm256_set1_epi32((int)c);
+        __m256i larger = _mm256_cmpgt_epi32(v, _mm256_sub_epi32(limit, _mm256_set1_epi32(1)));
+        unsigned big = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(larger)), odd = _pdep_u32((uint32_t)bits, big);
+        __m256i ones = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)odd), lane), lane); /* -1 where there is a 1 */
+        v = _mm256_add_epi32(v, _mm256_and_si256(_mm256_sub_epi32(v, limit), larger));
+        _mm256_storeu_si256((__m256i *)(x + i), _mm256_sub_epi32(v, ones));
+        bits >>= __builtin_popcount(big);
+        *count += __builtin_popcount(big);
+    }
+#else
+    int at = 0;
+    for (int64_t j = 0; j < 16; j++) {
+        uint32_t big = x[j] >= c;
+        x[j] += (x[j] - c + (uint32_t)(bits >> at & 1)) & -big;
+        at += (int)big;
+    }
+    *count = at;
+#endif
 }
 
 static int64_t GW_AT(gw_golomb_encode)(const uint32_t *keys, int64_t n, const gw_golomb_code *code, uint8_t *out)
@@ -77,30 +120,24 @@ static int64_t GW_AT(gw_golomb_encode)(const uint32_t *keys, int64_t n, const gw
         int count = n - i < GW_UNARY_BLOCK ? (int)(n - i) : GW_UNARY_BLOCK;
         GW_AT(gw_golomb_divide)(keys + i, count, before, code->m, quotients, remainders);
         before = keys[i + count - 1];
-        extra = GW_AT(gw_golomb_truncate)(remainders, count, code->c, &pending, &fill, extra);
-        for (int j = count; j % 16; j++) remainders[j] = 0;
+        for (int64_t j = count; j % 16; j++) remainders[j] = 0;
+        for (int64_t j = 0; j < count; j += 16) { /* the zeros add nothing: c is at least 1 */
+            int more;
+            pending |= GW_AT(gw_golomb_truncate)(remainders + j, code->c, &more) << fill;
+            fill += more;
+            if (fill >= 32) {
+                gw_store32(extra, (uint32_t)pending);
+                extra += 4;
+                pending >>= 32;
+                fill -= 32;
+            }
+        }
         low = GW_AT(gw_low_pack_within)(remainders, count, code->w, low, low_end);
         GW_AT(gw_prefix_sums)(quotients, count);
         GW_AT(gw_unary_write)(&w, quotients, count);
     }
-    if (fill) *extra = (uint8_t)pending;
+    for (; fill > 0; fill -= 8, pending >>= 8) *extra++ = (uint8_t)pending;
     return gw_unary_finish(&w) - out;
-}
-
-/* Remainders from low bits and extra bits, which begin at bit `at` of a stream of nbytes; returns how many of these there are. */
-GW_INLINE int64_t GW_AT(gw_golomb_complete)(uint32_t *x, int64_t n, uint32_t c, const uint8_t *extra, int64_t nbytes, int64_t at)
-{
-    int64_t first = at;
-    for (int64_t i = 0; i < n; i += 32) {
-        uint64_t bits = gw_load_tail(extra + (at >> 3), nbytes - (at >> 3)) >> (at & 7);
-        for (int64_t j = i; j < n && j < i + 32; j++) {
-            uint32_t big = x[j] >= c;
-            x[j] = big ? 2 * x[j] - c + (uint32_t)(bits & 1) : x[j];
-            bits >>= big;
-            at += big;
-        }
-    }
-    return at - first;
 }
 
 static int GW_AT(gw_golomb_decode)(const uint8_t *payload, int64_t nbytes, int64_t n, uint64_t dim, uint32_t *out)
@@ -125,7 +162,12 @@ static int GW_AT(gw_golomb_decode)(const uint8_t *payload, int64_t nbytes, int64
         if (zeros < 0) return GW_KEYS_LENGTH;
         GW_AT(gw_low_unpack)(gw_low_block(low, end, nlow, copy), count, code.w, lows);
         low += nlow;
-        if (code.extra) at += GW_AT(gw_golomb_complete)(lows, count, code.c, extra, nextra, at);
+        for (int64_t j = count; j % 16; j++) lows[j] = 0;
+        for (int64_t j = 0; code.extra && j < count; j += 16) {
+            int more;
+            GW_AT(gw_golomb_complete)(lows + j, code.c, gw_load_tail(extra + (at >> 3), nextra - (at >> 3)) >> (at & 7), &more);
+            at += more;
+        }
         GW_AT(gw_prefix_sums)(lows, count);
         if (GW_AT(gw_unary_keys)(&next, sums, lows, zeros, count, m, -1, out + i)) return GW_KEYS_ORDER;
     }
