@@ -12,7 +12,7 @@
  * candidates, at least every 128th part. Gaps beyond GW_GOLOMB_BINS bins, more than 10 times the mean, count for F with their number and sum:
  * half a bit too much or too little each, at most. If there are none and e = 0 (mean gap below 767), m is the optimum. m < 2^31.
  *
- *   gw_golomb_divisor(keys, n)   that m for n >= 1 keys; the smallest at a tie. O(n).
+ *   gw_golomb_divisor(keys, n)   that m for n >= 1 keys. O(n).
  */
 #ifndef GW_GOLOMB_DIVISOR_H
 #define GW_GOLOMB_DIVISOR_H
@@ -65,7 +65,7 @@ static int64_t gw_golomb_before(const gw_golomb_search *s, int64_t x) { return x
 static int64_t gw_golomb_try(gw_golomb_search *s, int64_t m, int64_t T, int64_t base)
 {
     int64_t beyond = gw_golomb_beyond(s, m, T), cost = base + gw_golomb_before(s, T - m) + beyond;
-    if (cost < s->best || (cost == s->best && m < s->m)) s->best = cost, s->m = m;
+    if (cost < s->best) s->best = cost, s->m = m;
     return beyond;
 }
 

@@ -163,7 +163,7 @@ static int GW_AT(gw_golomb_decode)(const uint8_t *payload, int64_t nbytes, int64
         GW_AT(gw_low_unpack)(gw_low_block(low, end, nlow, copy), count, code.w, lows);
         low += nlow;
         for (int64_t j = count; j % 16; j++) lows[j] = 0;
-        for (int64_t j = 0; code.extra && j < count; j += 16) {
+        for (int64_t j = 0; code.c >> code.w == 0 && j < count; j += 16) { /* with m = 2^w no remainder is that large */
             int more;
             GW_AT(gw_golomb_complete)(lows + j, code.c, gw_load_tail(extra + (at >> 3), nextra - (at >> 3)) >> (at & 7), &more);
             at += more;

@@ -8,13 +8,13 @@
  *               Bit 6: the block has exceptions. Bit 7: 0.
  *   counts      a byte for each block with exceptions: how many, minus 1
  *   exceptions  5 bytes for each: the gap's position in its block, ascending; its quotient less the one in the unary stream, u32
- *               (a run: the gap itself). Quotient times 2^k is below 2^32.
+ *               (a run: the gap itself)
  *   low bits    of all blocks but runs; the stream of unary.h, width k; each block begins at a byte
  *   quotients   of all blocks but runs; the stream of unary.h, one for the whole message
  *
  * The encoder finds for each block what takes the fewest bits, exactly (see gw_rice_plan_block): with exceptions, those are the gaps of a
- * run that are not 0, and the quotients above GW_RICE_FAR; such a quotient is 0 in the unary stream. Without ties: plain before
- * exceptions, small k before large, k before run.
+ * run that are not 0, and the quotients above GW_RICE_FAR; such a quotient is 0 in the unary stream. At a tie: a k before a run, plain
+ * before exceptions, the smallest k of the plain ones, the largest of those with exceptions.
  *
  *   gw_rice_plan(keys, n, block, parameters, sizes)   writes parameters, one byte a block; fills in the sizes of the other streams
  *   gw_rice_encode(keys, n, block, parameters, sizes, out)

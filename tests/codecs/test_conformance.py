@@ -14,7 +14,7 @@ SPECS = {
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
     ],
-    KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
+    KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)", "rice(block=32)"],
     ValueCoder: [
         *gw.names("values"),
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
