@@ -41,6 +41,9 @@ BUILTIN = {
         "bitflag": "codecs.keys.bitflag:BitFlag",
         "huffman": "codecs.keys.huffman:Huffman",
         "adaptive": "codecs.keys.adaptive:Adaptive",
+        "rice": "codecs.keys.rice:Rice",
+        "golomb": "codecs.keys.golomb:Golomb",
+        "elias_fano": "codecs.keys.elias_fano:EliasFano",
     },
     "values": {
         "fp32": "codecs.values.fp32:Float32Values",

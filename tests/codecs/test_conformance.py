@@ -16,7 +16,7 @@ SPECS = {
         "qsgd(levels=1, p=inf, group_size=16, coding=huffman)", "natural_dithering(norm=natural, coding=elias)", "terngrad(clip=2.5, group_size=100)",
         "huffman+dithering(levels=7)", "huffman+terngrad", "onebit(group_size=50)", "sign(group_size=50)",
     ],
-    KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
+    KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)", "rice(block=32)"],
     ValueCoder: [
         *gw.names("values"),
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",

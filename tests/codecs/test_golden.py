@@ -23,6 +23,7 @@ SPECS = [
     "huffman+dithering(levels=7, p=inf, group_size=50)", "huffman+dithering(p=1, coding=elias)", "qsgd(coding=huffman)", "raw+dithering(levels=1000)",
     "natural_dithering(norm=natural, group_size=7)", "natural_dithering(coding=elias)", "natural_dithering(coding=huffman)",
     "terngrad(clip=2.5, group_size=50)", "onebit(group_size=50)", "sign(group_size=50)",
+    "rice+fp32", "golomb+fp32", "elias_fano+fp32",
 ]  # fmt: skip
 
 
