@@ -25,12 +25,12 @@ def candidates(coder):
 
 @pytest.mark.parametrize("spec", SPECS)
 @given(data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_is_the_smallest_candidate_behind_its_name(spec, key_sets, data):
     keys, dim = data.draw(key_sets)
     coder = gradwire.keys(spec)
     payload = bytes(coder.encode(keys, dim))
-    every = [head(c.spec) + bytes(c.encode(keys, dim)) for c in candidates(coder)]
+    every = [head(c.spec) + bytes(c.encode(keys, dim)) for c in candidates(coder) if c.name != "bitmap" or dim < 1 << 20]
     assert payload == min(every, key=len)
     assert coder.estimate(keys, dim) == len(payload)
     np.testing.assert_array_equal(coder.decode(payload, len(keys), dim), keys)
@@ -38,17 +38,28 @@ def test_is_the_smallest_candidate_behind_its_name(spec, key_sets, data):
 
 @pytest.mark.parametrize("spec", SPECS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_hostile_bytes(spec, key_sets, attack, data):
     attack(gradwire.keys(spec), *data.draw(key_sets), seed=data.draw(st.integers(0, 1000)))
 
 
 def test_follows_the_keys():
-    """Far apart: nothing beats raw. Nearby: bits. The choice stands in the payload."""
-    far = np.array([7, TOP // 2, TOP - 9], np.uint32)
-    near = np.arange(0, 3000, 3, dtype=np.uint32)
-    assert bytes(Adaptive().encode(far, TOP)).startswith(head("raw"))
-    assert bytes(Adaptive().encode(near, TOP)).startswith(head("bitflag"))
+    """The choice stands in the payload."""
+    rng = np.random.default_rng(1)
+    few = np.array([7, TOP // 2, TOP - 9], np.uint32)
+    scattered = np.sort(rng.choice(1 << 20, 3000, replace=False)).astype(np.uint32)
+    run = np.arange(9, 70_000, dtype=np.uint32)
+    half = np.flatnonzero(rng.random(5000) < 0.5).astype(np.uint32)
+    periodic = np.arange(0, 30_000, 3, dtype=np.uint32)
+    for keys, dim, name in (
+        (few, TOP, "raw"),
+        (scattered, TOP, "partitioned"),
+        (run, TOP, "rle"),
+        (half, 5000, "bitmap"),
+        (periodic, TOP, "deflate"),
+    ):
+        coder = Adaptive("raw+byteflag+bitflag+partitioned+bitmap+rle+deflate")
+        assert bytes(coder.encode(keys, dim)).startswith(head(name)), name
 
 
 @pytest.mark.parametrize("name", ["adaptive", "byteflag", "raw(x=1)", "unheard-of", "", "bitflag(flag_bits=3)"])
