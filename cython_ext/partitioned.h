@@ -100,12 +100,12 @@ GW_INLINE void gw_write_bits(gw_bit_writer *w, uint64_t word, unsigned count)
     w->fill = total & 63;
 }
 
-/* A view of a buffer's bytes that may be read GW_VIEW_REACH bytes past its end: the last ones stand once more in front of zeros. */
-enum { GW_VIEW_REACH = 72 };
+/* A buffer of which 64 bytes may be read from any byte up to 128 behind its end: the last ones stand once more in front of zeros. */
+enum { GW_VIEW_REACH = 192 };
 typedef struct {
     const uint8_t *base;
     int64_t safe, tail_at; /* below `safe`, base itself can be read that far */
-    uint8_t tail[3 * GW_VIEW_REACH];
+    uint8_t tail[2 * GW_VIEW_REACH];
 } gw_view;
 
 GW_INLINE void gw_view_open(gw_view *v, const uint8_t *base, int64_t nbytes)

@@ -87,8 +87,9 @@ class Codec(Configured):
 class KeyCoder(Configured):
     """Strictly increasing uint32 keys below dim ↔ bytes, without loss."""
 
-    costly: ClassVar[bool] = False
-    """True if estimates take far longer than other coders': `adaptive` asks for one only if a sample of the keys gives hope."""
+    sample_margin: ClassVar[float | None] = None
+    """Set by coders whose estimates are slow: `adaptive` asks for one only if, on a sample of the keys, the coder needs at most this
+    many times the bytes of the best so far. None: it always asks."""
 
     def encode(self, keys, dim):
         """Payload of `keys` (uint32, (nnz,))."""

@@ -104,7 +104,7 @@ def test_the_plan_is_the_optimum(simd_level, stretches, lb, f, seed):
     parts = [rng.integers(0, top + 1, n) if rng.random() < 0.5 else np.full(n, top) for top, n in stretches]
     widths = np.concatenate(parts).astype(np.uint8)
     chosen = sorted({*rng.choice(33, min(33, 1 << f) - 1).tolist(), 32} - ({31} if f == 5 else set()))
-    rounded = _rounded(chosen)
+    rounded = _rounded(tuple(chosen))
     bits, best = _partitioned.plan(widths, np.bincount(widths, minlength=33), rounded, lb, f)
     g = direct(rounded[widths].tolist(), lb, f)
     assert bits == g[-1]

@@ -16,8 +16,6 @@ from ...gradient import checked_keys
 from ..base import KeyCoder
 from .gaps import UNLIMITED, GapStatistics
 
-_MARGIN = 1.1
-
 
 @dataclass(frozen=True)
 class Adaptive(KeyCoder):
@@ -61,24 +59,27 @@ class Adaptive(KeyCoder):
         if not len(keys):
             return min(((len(head) + coder.estimate(keys, dim), head, coder, None) for head, coder in self._coders), key=lambda c: c[0])
         statistics = GapStatistics(keys, dim)
-        best = None
-        for i in sorted(range(len(self._coders)), key=lambda i: self._coders[i][1].costly):
+        best, payload = None, None
+        for i in self._order:
             head, coder = self._coders[i]
-            if best is None:
-                limit = UNLIMITED
-            else:
-                limit = best[0][0] + 1 - len(head)
-                if coder.costly and statistics.sample and not self._promises(coder, best, statistics.sample):
-                    continue
-            size, payload = _measure(coder, statistics, limit)
-            if best is None or (len(head) + size, i) < best[0]:
-                best = (len(head) + size, i), payload
-        (size, i), payload = best
-        return size, *self._coders[i], payload
+            if best is not None and not self._promises(coder, best[1], statistics.sample):
+                continue
+            limit = UNLIMITED if best is None else best[0] + 1 - len(head)
+            size, encoded = _measure(coder, statistics, limit)
+            if best is None or (len(head) + size, i) < best:
+                best, payload = (len(head) + size, i), encoded
+        return best[0], *self._coders[best[1]], payload
 
     def _promises(self, coder, best, sample):
-        """Whether it may be smaller than the best so far, seeing how the two compare on a sample."""
-        return coder.estimate_below(sample, UNLIMITED) <= _MARGIN * self._coders[best[0][1]][1].estimate_below(sample, UNLIMITED)
+        """Whether a slow coder may be smaller than the best so far, seeing how the two compare on a sample."""
+        if coder.sample_margin is None or sample is None:
+            return True
+        return coder.estimate_below(sample, UNLIMITED) <= coder.sample_margin * self._coders[best][1].estimate_below(sample, UNLIMITED)
+
+    @cached_property
+    def _order(self):
+        """Positions of the candidates, those with slow estimates last."""
+        return sorted(range(len(self._coders)), key=lambda i: self._coders[i][1].sample_margin is not None)
 
     @cached_property
     def _coders(self):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._ext import partitioned as _partitioned
 
-SAMPLE_SLICES, SAMPLE_SLICE = 16, 256
+SAMPLE_SLICES, SAMPLE_SLICE = 8, 256
 UNLIMITED = 1 << 59
 """A limit for estimate_below that no size reaches, and whose bits an int64 holds."""
 
@@ -62,7 +62,7 @@ class GapStatistics:
 
     @cached_property
     def sample(self):
-        """GapStatistics of 4,096 of the gaps, 16 stretches of 256 evenly spread and joined; None if there are fewer than twice as many."""
+        """GapStatistics of 2,048 of the gaps, 8 stretches of 256 evenly spread and joined; None if there are fewer than twice as many."""
         n = len(self.keys)
         if n < 2 * SAMPLE_SLICES * SAMPLE_SLICE:
             return None

@@ -8,6 +8,7 @@ It has no code per gap: one wide gap widens its whole partition or makes two mor
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from .gaps import UNLIMITED, GapStatistics
 _HEADER = 4
 _TABLE = 5
 _MAX_LENGTH_BITS, _MAX_WIDTH_BITS = 8, 5
+_ALL_WIDTHS = tuple(b for b in range(_partitioned.WIDTHS) if b != 31)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Partitioned(KeyCoder):
     name = "partitioned"
     summary = "gaps in partitions of one bit width each, cut at minimum cost (VSEncoding)"
     paper = "Silvestri and Venturini, CIKM 2010, doi 10.1145/1871437.1871592"
-    costly = True
+    sample_margin = 1.03
 
     def __post_init__(self):
         for name, least, most in (("length_bits", 0, _MAX_LENGTH_BITS), ("width_bits", 1, _MAX_WIDTH_BITS)):
@@ -98,7 +100,7 @@ class Partitioned(KeyCoder):
 
     def _plan(self, each, counts):
         """(usable widths, bits of the optimum, array for trace), exact."""
-        chosen = [b for b in range(_partitioned.WIDTHS) if b != 31]
+        chosen = _ALL_WIDTHS
         if self._has_table:
             _, best = _partitioned.plan(each, counts, _rounded(chosen), self.length_bits, _MAX_WIDTH_BITS)
             plan = _partitioned.trace(each, _rounded(chosen), self.length_bits, _MAX_WIDTH_BITS, best)
@@ -121,11 +123,13 @@ class Partitioned(KeyCoder):
         return width
 
 
+@lru_cache
 def _rounded(chosen):
     """uint8 (33,): the smallest chosen width that holds b bits; 0 for b above all of them, which do not occur."""
     return np.array([min((c for c in chosen if c >= b), default=0) for b in range(_partitioned.WIDTHS)], np.uint8)
 
 
+@lru_cache
 def _fields(chosen):
     """uint8 (33,): the field of each chosen width."""
     fields = np.zeros(_partitioned.WIDTHS, np.uint8)
