@@ -17,6 +17,12 @@ SPECS = {
         "huffman+dithering(levels=7)", "huffman+terngrad", "onebit(group_size=50)", "sign(group_size=50)",
     ],
     KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)", "rice(block=32)"],
+        "partitioned+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
+    ],
+    KeyCoder: [
+        *gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)",
+        "partitioned(length_bits=4, width_bits=3)", "partitioned(length_bits=8)", "partitioned(length_bits=0, width_bits=1)", "deflate(level=1)",
+    ],
     ValueCoder: [
         *gw.names("values"),
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
