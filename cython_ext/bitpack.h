@@ -69,6 +69,8 @@ GW_INLINE int64_t gw_safe_codes(int64_t n, int bits, int64_t room, int step, int
     return (groups < n / step ? groups : n / step) * step;
 }
 
+enum { GW_PACK_BLOCK = 1024 };      /* codes that a caller who works block by block should pack at once */
+
 #define GW_KERNELS "bitpack_kernels.h"
 #include "levels.h"
 
