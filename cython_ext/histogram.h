@@ -59,13 +59,6 @@ typedef struct {
     gw_hist_trie trie;
 } gw_hist;
 
-/* In a loop over table look-ups: keeps the compiler from making vectors of scalar loads, which is slower. */
-#if defined(__GNUC__)
-#define GW_ONE_BY_ONE __asm__ volatile("")
-#else
-#define GW_ONE_BY_ONE (void)0
-#endif
-
 #define GW_KERNELS "histogram_kernels.h"
 #include "levels.h"
 
