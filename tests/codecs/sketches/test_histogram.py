@@ -276,7 +276,9 @@ words = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(
-    batches=st.lists(st.tuples(st.sampled_from(["update", "merge", "prune"]), st.lists(words, min_size=1, max_size=40)), min_size=1, max_size=10),
+    batches=st.lists(
+        st.tuples(st.sampled_from(["update", "merge", "prune"]), st.lists(words, min_size=1, max_size=40)), min_size=1, max_size=10
+    ),
     refine=st.sampled_from([0.5, 0.3, 0.17, 0.1, 0.05]),
 )
 def test_error_is_at_most_refine_whatever_the_batches(batches, refine):
