@@ -73,6 +73,7 @@ BUILTIN = {
         "kll": "codecs.sketches.kll:KLL",
         "gk": "codecs.sketches.gk:GK",
         "exact": "codecs.sketches.exact:Exact",
+        "histogram": "codecs.sketches.histogram:Histogram",
     },
     "collectives": {
         "gather_bcast": "collectives.gather_bcast:GatherBcast",

@@ -32,9 +32,12 @@ SPECS = {
         "natural_dithering(levels=1, p=inf)", "natural_dithering(levels=64, group_size=1)", "natural_dithering(norm=natural, group_size=10)",
         "natural_dithering(coding=elias)", "natural_dithering(coding=huffman, p=1)",
         "terngrad(clip=2.5)", "terngrad(group_size=33)", "onebit(group_size=7)", "sign(group_size=7)",
+        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)",
+        "quantile(sketch=kll)", "quantile(exact_tail=0.1, center=mean)", "quantile(buckets=5, exact_tail=0.5)", "quantile(coding=huffman)",
+        "quantile(exact_tail=0.02, coding=huffman, buckets=300)", "minmax(groups=2, rows=1)",
     ],
     Sparsifier: [*gw.names("sparsifiers"), "topk(ratio=0.5)", "topk(k=1)"],
-    Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)"],
+    Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)", "histogram(refine=0.01)"],
 }  # fmt: skip
 MAKE = {Codec: gw.codec, KeyCoder: gw.keys, ValueCoder: gw.values, Sparsifier: gw.sparsifier, Sketch: gw.sketch}
 

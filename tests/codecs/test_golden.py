@@ -25,6 +25,7 @@ SPECS = [
     "terngrad(clip=2.5, group_size=50)", "onebit(group_size=50)", "sign(group_size=50)",
     "rice+fp32", "golomb+fp32", "elias_fano+fp32",
     "partitioned+fp32", "partitioned(length_bits=4, width_bits=3)+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
+    "raw+quantile(exact_tail=0.05, center=mean)", "raw+quantile(buckets=20, signs=split, coding=huffman)",
 ]  # fmt: skip
 
 
