@@ -28,6 +28,9 @@ BUILTIN = {
         "zipml": "codecs.zipml:ZipML",
         "fastsgd": "codecs.fastsgd:FastSGD",
         "sketchml": "codecs.sketchml:SketchML",
+        "sketchml-quan": "codecs.sketchml_quan:SketchMLQuan",
+        "sketchml-key": "codecs.sketchml_key:SketchMLKey",
+        "skcompress": "codecs.skcompress:SKCompress",
         "natural": "codecs.natural:Natural",
     },
     "keys": {

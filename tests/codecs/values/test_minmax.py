@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import gradwire as gw
 from gradwire import ConfigError, CorruptMessage
 from gradwire._ext import minmax as _minmax
+from gradwire.codecs import entropy
 from gradwire.codecs.composed import Composed
 from gradwire.codecs.values import buckets as _buckets
 
@@ -35,8 +36,10 @@ def random32(seed, i):
 
 
 def column(seed, row, keys, columns):
-    high, low = random32(seed, np.array([2 * row, 2 * row + 1])).tolist()
-    return (random32(high << 32 | low, keys).astype(np.uint64) * np.uint64(columns) >> np.uint64(32)).astype(np.int64)
+    key, factor = random32(seed, np.array([2 * row, 2 * row + 1]))
+    y = (keys ^ keys >> np.uint32(16)) * np.uint32(0x21F0AAAD)
+    hashed = (y ^ y >> np.uint32(15) ^ key) * (factor | np.uint32(1))
+    return (hashed.astype(np.uint64) * np.uint64(columns) >> np.uint64(32)).astype(np.int64)
 
 
 def sketch_of(seed, rows, columns, keys, index, largest):
@@ -67,7 +70,7 @@ def reference(coder, values, keys, step):
     group = np.where(sign, outward // width, negative_groups + outward // width)
     head = np.array([seed, negative, len(centers) - negative, 0], "<u4").tobytes()
     table = np.concatenate([centers[:negative][::-1], centers[negative:]])
-    payload, decoded = head + table.tobytes() + bytes(-4 * len(table) % 8), np.zeros_like(values)
+    payload, decoded, all_cells = head + table.tobytes() + bytes(-4 * len(table) % 8), np.zeros_like(values), []
     starts = [*range(0, negative, width), *range(negative, len(centers), width)]
     stops = [min(start + width, negative if start < negative else len(centers)) for start in starts]
     for i, (start, stop) in enumerate(zip(starts, stops)):
@@ -75,8 +78,13 @@ def reference(coder, values, keys, step):
         columns = int(np.ceil(coder.col_ratio * members.sum()))
         cells = sketch_of(seed, coder.rows, columns, keys[members], (outward % width)[members], stop - start - 1)
         bits = (stop - start - 1).bit_length()
-        payload += pack(cells.reshape(-1), bits) if bits else b""
+        if bits and coder.coding == "fixed":
+            payload += pack(cells.reshape(-1), bits)
+        all_cells += [cells.reshape(-1)] * bool(bits)
         decoded[members] = table[start + query(seed, cells, keys[members])] if members.any() else 0
+    if coder.coding == "huffman":
+        widest = max(stop - start for start, stop in zip(starts, stops))
+        payload += bytes(entropy.encode(np.concatenate([np.empty(0, np.uint16), *all_cells]), widest))
     return group, payload, decoded
 
 
@@ -84,18 +92,20 @@ def reference(coder, values, keys, step):
     "arguments",
     [
         "",
+        "coding=huffman",
         "center=mean, signs=split",
         "rows=1, col_ratio=1.7",
+        "rows=3, buckets=9, groups=4",
         "rows=4, col_ratio=0.01, buckets=100, groups=7",
-        "buckets=4, groups=2",
+        "buckets=4, groups=2, coding=huffman",
         "buckets=512, groups=255",
         'buckets=65536, groups=2, sketch="exact", col_ratio=1',
     ],
 )
 @pytest.mark.parametrize("kind", ["both", "few negative", "positive", "negative", "zeros", "ties", "two", "one"])
-def test_payload_equals_the_reference(arguments, kind):
+def test_payload_equals_the_reference(arguments, kind, simd_level):
     values = {
-        "both": gaussian(3000),
+        "both": gaussian(3001),
         "few negative": gaussian(3000) + np.float32(2),
         "positive": np.abs(gaussian(400)),
         "negative": -np.abs(gaussian(400)),
@@ -106,22 +116,75 @@ def test_payload_equals_the_reference(arguments, kind):
     }[kind]
     keys = random_keys(len(values))
     coder = gw.values(f"minmax({arguments})") if arguments else gw.values("minmax")
-    group, payload = coder.encode_grouped(values, keys, STEP)
-    expected_group, expected, decoded = reference(coder, values, keys, STEP)
-    assert group.dtype == np.uint8 and np.array_equal(group, expected_group) and group.max() < coder.max_groups
-    assert bytes(payload) == expected
+    found = coder.encode_grouped(values, keys, STEP)
+    group, expected, decoded = reference(coder, values, keys, STEP)
     order = np.argsort(group, kind="stable")
-    found = coder.decode_grouped(payload, keys[order], np.bincount(group), STEP)
-    assert np.array_equal(found, decoded[order])
-    assert coder.tables_nbytes(payload, len(values)) % 8 == 0
+    assert found.keys.dtype == np.uint32 and np.array_equal(found.keys, keys[order])
+    assert found.sizes.tolist() == np.bincount(group, minlength=len(found.sizes)).tolist() and len(found.sizes) <= coder.max_groups
+    assert bytes(found.payload) == expected
+    assert np.array_equal(coder.decode_grouped(found.payload, found.keys, np.trim_zeros(found.sizes, "b"), STEP), decoded[order])
+    assert coder.tables_nbytes(found.payload, len(values)) % 8 == 0
     assert np.array_equal(coder.decode(coder.encode(values, keys, STEP), keys, STEP), decoded)
 
 
-def test_query_refuses_what_would_not_fit():
-    with pytest.raises(ValueError, match="6 cells"):
-        _minmax.query(random_keys(2), 1, 2, 3, np.zeros(5, np.uint16), np.empty(2, np.uint16))
-    with pytest.raises(ValueError, match="room for 2"):
-        _minmax.query(random_keys(2), 1, 2, 3, np.zeros(6, np.uint16), np.empty(1, np.uint16))
+def sketched(keys, index, columns, rows, seed, cell=np.uint8):
+    """The kernels on one group: (cells, answers)."""
+    n, widest = len(keys), int(index.max(initial=0)) + 1
+    cells, sizes, columns = np.full(rows * columns, widest - 1, cell), np.array([n]), np.array([columns])
+    _minmax.insert(keys, index.astype(cell), sizes, columns, seed, rows, cells)
+    out = np.empty(n, np.float32)
+    _minmax.query(keys, sizes, columns, seed, rows, cells, np.arange(widest, dtype=np.float32), np.array([widest]), out)
+    return cells, out
+
+
+@pytest.mark.parametrize("cell", [np.uint8, np.uint16])
+def test_kernels_equal_the_reference_at_every_length(cell, simd_level):
+    for n in [*range(1, 40), 255, 256, 257, 300, 511, 513, 1000]:
+        keys, rows = random_keys(n, n), 1 + n % 4
+        index = np.random.default_rng(n).integers(0, 256 if n % 2 else 7, n).astype(cell)
+        columns = 1 + n // 3
+        cells, out = sketched(keys, index, columns, rows, n, cell)
+        expected = sketch_of(n, rows, columns, keys, index, int(index.max()))
+        assert np.array_equal(cells.reshape(rows, columns), expected)
+        assert np.array_equal(out, query(n, expected, keys))
+
+
+@pytest.mark.parametrize(("cell", "most"), [(np.uint8, 8), (np.uint16, 16)])
+def test_packed_cells_equal_the_reference(cell, most, simd_level):
+    rng = np.random.default_rng(0)
+    for bits in range(1, most + 1):
+        for n in [*range(70), 257]:
+            cells = rng.integers(0, 1 << bits, n).astype(cell)
+            counts, widths = np.array([0, n // 3, n - n // 3]), np.array([bits, bits, bits])
+            expected = pack(cells[: n // 3], bits) + pack(cells[n // 3 :], bits)
+            out, again = np.empty(len(expected), np.uint8), np.empty(n, cell)
+            _minmax.pack(cells, counts, widths, out)
+            assert bytes(out) == expected
+            _minmax.unpack(out, counts, widths, again)
+            assert np.array_equal(again, cells)
+
+
+def test_kernels_refuse_what_would_not_fit():
+    keys, one, cells = random_keys(2), np.array([2]), np.zeros(6, np.uint8)
+    values, widths, out = np.zeros(4, np.float32), np.array([4]), np.empty(2, np.float32)
+    for wrong in ({"keys": keys[:1]}, {"cells": cells[:5]}, {"rows": 17}, {"columns": np.array([2**32])}, {"columns": np.array([3, 3])}):
+        given = {"keys": keys, "sizes": one, "columns": np.array([3]), "seed": 1, "rows": 2, "cells": cells} | wrong
+        with pytest.raises(ValueError, match="expected"):
+            _minmax.query(**given, values=values, widths=widths, out=out)
+        with pytest.raises(ValueError, match="expected"):
+            _minmax.insert(**given, indexes=np.zeros(2, np.uint8))
+    given = {"keys": keys, "sizes": one, "columns": np.array([3]), "seed": 1, "rows": 2, "cells": cells}
+    with pytest.raises(ValueError, match="2 indexes"):
+        _minmax.insert(**given, indexes=np.zeros(1, np.uint8))
+    for wrong in ({"out": out[:1]}, {"widths": np.array([5])}, {"widths": np.array([2, 2])}):
+        with pytest.raises(ValueError, match="room for 2"):
+            _minmax.query(**given, **({"values": values, "widths": widths, "out": out} | wrong))
+    with pytest.raises(ValueError, match="packed bytes"):
+        _minmax.pack(cells, np.array([6]), np.array([5]), np.empty(3, np.uint8))
+    with pytest.raises(ValueError, match="cells"):
+        _minmax.unpack(np.empty(4, np.uint8), np.array([5]), np.array([5]), cells)
+    with pytest.raises(ValueError, match="cells"):
+        _minmax.all_below(cells, np.array([5]), np.array([5]))
 
 
 # Guarantees
@@ -179,16 +242,20 @@ def test_share_of_exact_answers(ratio, rows, ties, layout):
     keys = random_keys(n) if layout == "random" else np.arange(n, dtype=np.uint32)
     if ties:
         index = np.random.default_rng(2).permutation(index)
-    columns = int(np.ceil(ratio * n))
-    cells = np.full(rows * columns, n, np.uint16)
-    # One bucket per index, all in group 0.
-    _minmax.insert(
-        keys, index, np.zeros(n, np.uint8), np.arange(n, dtype=np.uint16), 7, rows, np.zeros(1, np.int64), np.array([columns]), cells
-    )
-    out = np.empty(n, np.uint16)
-    _minmax.query(keys, 7, rows, columns, cells, out)
+    _, out = sketched(keys, index, int(np.ceil(ratio * n)), rows, 7, np.uint16)
     assert (out <= index).all()
     assert (out == index).mean() == pytest.approx(expected_share(ratio, rows, ties), abs=0.012)
+
+
+def test_rows_are_independent():
+    """Of pairs of keys that share a column in one row, as many share one in another row as chance has it: 1/t."""
+    keys, columns, together, both = random_keys(20_000), 500, 0, 0
+    for seed in range(6):
+        first, second = column(seed, 0, keys, columns), column(seed, 1, keys, columns)
+        pairs = np.bincount(first * columns + second)
+        together += (np.bincount(first).astype(float) ** 2).sum() - len(keys)
+        both += (pairs.astype(float) ** 2).sum() - len(keys)
+    assert both / together * columns == pytest.approx(1, abs=0.02)
 
 
 def test_share_of_exact_answers_of_the_whole_coder():
@@ -204,7 +271,7 @@ def test_size_is_what_the_options_say():
     """2 rows × 0.3 columns × 5 bits = 3 bits per pair, beside the table."""
     values, keys = gaussian(50_000), random_keys(50_000)
     coder = gw.values("minmax")
-    _, payload = coder.encode_grouped(values, keys, STEP)
+    payload = coder.encode_grouped(values, keys, STEP).payload
     at = coder.tables_nbytes(payload, len(values))
     assert at == 16 + 4 * 256
     assert len(payload) - at == pytest.approx(3 / 8 * 50_000, abs=32)
@@ -227,7 +294,7 @@ def test_empty():
     payload = coder.encode(none, np.empty(0, np.uint32), STEP)
     assert len(payload) == 0 and coder.tables_nbytes(payload, 0) == 0
     assert coder.decode(payload, None, STEP, 0).shape == (0,)
-    assert len(coder.encode_grouped(none, np.empty(0, np.uint32), STEP)[1]) == 0
+    assert len(coder.encode_grouped(none, np.empty(0, np.uint32), STEP).payload) == 0
     assert coder.decode_grouped(payload, np.empty(0, np.uint32), np.empty(0, np.int64), STEP).shape == (0,)
 
 
@@ -253,11 +320,12 @@ def test_hash_seed_differs_between_steps_and_ranks():
 
 
 @pytest.mark.parametrize(
-    "arguments", ["rows=0", "rows=17", "rows=1.5", "col_ratio=0", "col_ratio=17", "col_ratio=x", "groups=1", "groups=256", "buckets=8"]
+    "arguments",
+    ["rows=0", "rows=17", "rows=1.5", "col_ratio=0", "col_ratio=17", "col_ratio=x", "groups=1", "groups=256", "buckets=8", "coding=none"],
 )
 def test_refuses_bad_options(arguments):
     more = ", groups=5" if arguments == "buckets=8" else ""
-    with pytest.raises(ConfigError, match="expected"):
+    with pytest.raises(ConfigError, match="expected|known"):
         gw.values(f"minmax({arguments}{more})")
 
 
@@ -273,7 +341,7 @@ def decodes_or_refuses(coder, payload, keys):
     return True
 
 
-@pytest.mark.parametrize("arguments", ["buckets=256", "buckets=9, groups=3", "buckets=4, groups=2, rows=1"])
+@pytest.mark.parametrize("arguments", ["buckets=256", "buckets=9, groups=3", "buckets=4, groups=2, rows=1", "coding=huffman"])
 def test_hostile_payloads(arguments):
     coder, keys, rng = gw.values(f"minmax({arguments})"), random_keys(150), np.random.default_rng(0)
     good = bytes(coder.encode(gaussian(150), keys, STEP))
