@@ -62,24 +62,37 @@ static void GW_AT(gw_minmax_insert)(const uint32_t *keys, const void *indexes, i
     else GW_AT(gw_minmax_insert_as)(keys, indexes, n, seed, rows, columns, 0, cells);
 }
 
+/* One block of keys in two rows, whose cells begin at a and b. first: the largest cells so far are 0; last: look the values up. */
+GW_INLINE void GW_AT(gw_minmax_query_two)(const uint32_t *columns_a, const uint32_t *columns_b, int m, int wide, const void *a,
+                                          const void *b, int first, int last, uint16_t *largest, const float *values, float *out)
+{
+    for (int i = 0; i < m; i++) {
+        uint32_t x = wide ? ((const uint16_t *)a)[columns_a[i]] : ((const uint8_t *)a)[columns_a[i]];
+        uint32_t y = wide ? ((const uint16_t *)b)[columns_b[i]] : ((const uint8_t *)b)[columns_b[i]];
+        x ^= (x ^ y) & -(uint32_t)(x < y);      /* a plain maximum becomes a branch that is taken half of the time */
+        if (!first) x ^= (x ^ largest[i]) & -(uint32_t)(x < largest[i]);
+        if (last) out[i] = values[x];
+        else largest[i] = (uint16_t)x;
+    }
+}
+
 GW_INLINE void GW_AT(gw_minmax_query_as)(const uint32_t *keys, int64_t n, uint32_t seed, int rows, uint32_t columns, int wide,
                                          const void *cells, const float *values, float *out)
 {
-    uint32_t column[GW_MINMAX_ROWS][GW_MINMAX_BLOCK];
-    gw_minmax_row r[GW_MINMAX_ROWS];
-    for (int row = 0; row < rows; row++) r[row] = gw_minmax_row_of(seed, row);
+    uint32_t column[2][GW_MINMAX_BLOCK];
+    uint16_t largest[GW_MINMAX_BLOCK];
     for (int64_t at = 0; at < n; at += GW_MINMAX_BLOCK) {
         int m = n - at < GW_MINMAX_BLOCK ? (int)(n - at) : GW_MINMAX_BLOCK;
-        for (int row = 0; row < rows; row++) GW_AT(gw_minmax_columns)(keys + at, m, r[row], columns, column[row]);
-        for (int i = 0; i < m; i++) {
-            uint32_t largest = 0;
-            for (int row = 0; row < rows; row++) {
-                int64_t j = row * (int64_t)columns + column[row][i];
-                uint32_t cell = wide ? ((const uint16_t *)cells)[j] : ((const uint8_t *)cells)[j];
-                /* a plain maximum becomes a branch that is taken half of the time */
-                largest ^= (largest ^ cell) & -(uint32_t)(largest < cell);
-            }
-            out[at + i] = values[largest];
+        for (int row = 0; row < rows; row += 2) {
+            int two = row + 1 < rows, first = row == 0, last = row + 2 >= rows;
+            const char *a = (const char *)cells + ((int64_t)row * columns << wide), *b = a + ((int64_t)two * columns << wide);
+            const uint32_t *column_b = column[two];
+            GW_AT(gw_minmax_columns)(keys + at, m, gw_minmax_row_of(seed, row), columns, column[0]);
+            if (two) GW_AT(gw_minmax_columns)(keys + at, m, gw_minmax_row_of(seed, row + 1), columns, column[1]);
+            if (first && last) GW_AT(gw_minmax_query_two)(column[0], column_b, m, wide, a, b, 1, 1, largest, values, out + at);
+            else if (first) GW_AT(gw_minmax_query_two)(column[0], column_b, m, wide, a, b, 1, 0, largest, values, out + at);
+            else if (last) GW_AT(gw_minmax_query_two)(column[0], column_b, m, wide, a, b, 0, 1, largest, values, out + at);
+            else GW_AT(gw_minmax_query_two)(column[0], column_b, m, wide, a, b, 0, 0, largest, values, out + at);
         }
     }
 }
@@ -88,6 +101,5 @@ static void GW_AT(gw_minmax_query)(const uint32_t *keys, int64_t n, uint32_t see
                                    const void *cells, const float *values, float *out)
 {
     if (wide) GW_AT(gw_minmax_query_as)(keys, n, seed, rows, columns, 1, cells, values, out);
-    else if (rows == 2) GW_AT(gw_minmax_query_as)(keys, n, seed, 2, columns, 0, cells, values, out);
     else GW_AT(gw_minmax_query_as)(keys, n, seed, rows, columns, 0, cells, values, out);
 }

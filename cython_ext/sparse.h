@@ -38,6 +38,10 @@ GW_DISPATCH(int64_t, gw_nonzero, (const uint32_t *keys, const float *values, int
 GW_DISPATCH(int64_t, gw_compress,
             (const uint8_t *mask, const uint32_t *keys, const float *values, int64_t n, uint32_t *out_keys, float *out_values),
             (mask, keys, values, n, out_keys, out_values))
+GW_DISPATCH(void, gw_split,
+            (const uint32_t *keys, const uint16_t *codes, int64_t n, const uint32_t *places, int64_t buckets, int groups, int wide,
+             uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes),
+            (keys, codes, n, places, buckets, groups, wide, counts, out_keys, out_indexes, sizes))
 
 static int64_t gw_first_unsorted(const uint32_t *keys, int64_t n, uint64_t dim)
 {
@@ -58,27 +62,6 @@ static int64_t gw_first_nonfinite(const float *values, int64_t n)
 static void gw_scatter_add(float *out, const uint32_t *keys, const float *values, int64_t n, float scale)
 {
     for (int64_t i = 0; i < n; i++) out[keys[i]] += scale * values[i];
-}
-
-static void gw_split(const uint32_t *keys, const uint16_t *codes, int64_t n, const uint32_t *places, int64_t buckets, int groups, int wide,
-                     uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes)
-{
-    int64_t next[256], start = 0;
-    /* the codes are counted, not the groups: the fewer the counters, the longer each waits for its last store */
-    for (int64_t i = 0; i < n; i++) counts[codes[i]]++;
-    memset(sizes, 0, (size_t)groups * sizeof *sizes);
-    for (int64_t b = 0; b < buckets; b++) sizes[places[b] >> 16] += counts[b];
-    for (int g = 0; g < groups; g++) {
-        next[g] = start;
-        start += sizes[g];
-    }
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t place = places[codes[i]];
-        int64_t to = next[place >> 16]++;
-        out_keys[to] = keys[i];
-        if (wide) ((uint16_t *)out_indexes)[to] = (uint16_t)place;
-        else ((uint8_t *)out_indexes)[to] = (uint8_t)place;
-    }
 }
 
 static int64_t gw_add(const uint32_t *ka, const float *va, int64_t na, const uint32_t *kb, const float *vb, int64_t nb,

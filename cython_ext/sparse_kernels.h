@@ -93,3 +93,34 @@ static int64_t GW_AT(gw_compress)(const uint8_t *mask, const uint32_t *keys, con
 {
     return GW_AT(gw_select)(1, mask, keys, values, n, out_keys, out_values);
 }
+
+static void GW_AT(gw_split)(const uint32_t *keys, const uint16_t *codes, int64_t n, const uint32_t *places, int64_t buckets, int groups,
+                            int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes)
+{
+    int64_t next[256], start = 0;
+    /* the codes are counted, not the groups: the fewer the counters, the longer each waits for its last store */
+    for (int64_t i = 0; i < n; i++) counts[codes[i]]++;
+    memset(sizes, 0, (size_t)groups * sizeof *sizes);
+    for (int64_t b = 0; b < buckets; b++) sizes[places[b] >> 16] += counts[b];
+    for (int g = 0; g < groups; g++) {
+        next[g] = start;
+        start += sizes[g];
+    }
+    if (wide) {
+        uint16_t *indexes = (uint16_t *)out_indexes;
+        for (int64_t i = 0; i < n; i++) {
+            uint32_t place = places[codes[i]];
+            int64_t to = next[place >> 16]++;
+            out_keys[to] = keys[i];
+            indexes[to] = (uint16_t)place;
+        }
+    } else {
+        uint8_t *indexes = (uint8_t *)out_indexes;
+        for (int64_t i = 0; i < n; i++) {
+            uint32_t place = places[codes[i]];
+            int64_t to = next[place >> 16]++;
+            out_keys[to] = keys[i];
+            indexes[to] = (uint8_t)place;
+        }
+    }
+}
