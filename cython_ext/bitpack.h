@@ -6,29 +6,33 @@
  *   gw_pack     reads n codes, each below 2^bits; writes exactly gw_packed_nbytes(n, bits) bytes of out.
  *   gw_unpack   reads exactly gw_packed_nbytes(n, bits) bytes; writes n codes, each below 2^bits whatever the bytes are.
  *
- * Neither buffer needs an alignment; they must not overlap. Nothing is allocated.
+ * `room` is how many bytes of the packed side belong to the caller from there on, at least gw_packed_nbytes(n, bits): gw_pack may write
+ * and gw_unpack may read anything in there. The more there are, the shorter the slow tail; a caller that works block by block gives what
+ * the whole stream has left, and the next block overwrites what was too much. Neither buffer needs an alignment; they must not overlap.
+ * Nothing is allocated.
  */
 #ifndef GW_BITPACK_H
 #define GW_BITPACK_H
 #include <stdint.h>
 #include <string.h>
+#include "simd.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "gradwire's formats are written for little-endian machines"
 #endif
 
-static inline int64_t gw_packed_nbytes(int64_t n, int bits)
+GW_INLINE int64_t gw_packed_nbytes(int64_t n, int bits)
 {
     return n / 8 * bits + (n % 8 * bits + 7) / 8;
 }
 
 /* Four codes in the low 4 * bits bits. */
-static inline uint64_t gw_pack4(const uint16_t *codes, int bits)
+GW_INLINE uint64_t gw_pack4(const uint16_t *codes, int bits)
 {
     return (uint64_t)codes[0] | (uint64_t)codes[1] << bits | (uint64_t)codes[2] << 2 * bits | (uint64_t)codes[3] << 3 * bits;
 }
 
-static inline void gw_unpack4(uint64_t word, int bits, uint16_t *codes)
+GW_INLINE void gw_unpack4(uint64_t word, int bits, uint16_t *codes)
 {
     uint64_t mask = ((uint64_t)1 << bits) - 1;
     codes[0] = (uint16_t)(word & mask);
@@ -38,7 +42,7 @@ static inline void gw_unpack4(uint64_t word, int bits, uint16_t *codes)
 }
 
 /* Eight codes of at most 15 bits to 16 bytes of out; those from `bits` on are 0, or beyond 8 untouched if bits <= 8. */
-static inline void gw_pack8(const uint16_t *codes, int bits, uint8_t *out)
+GW_INLINE void gw_pack8(const uint16_t *codes, int bits, uint8_t *out)
 {
     uint64_t low = gw_pack4(codes, bits), high = gw_pack4(codes + 4, bits), word = low | high << 4 * bits;
     memcpy(out, &word, 8);
@@ -49,7 +53,7 @@ static inline void gw_pack8(const uint16_t *codes, int bits, uint8_t *out)
 }
 
 /* Eight codes of at most 15 bits from 16 bytes of in. */
-static inline void gw_unpack8(const uint8_t *in, int bits, uint16_t *codes)
+GW_INLINE void gw_unpack8(const uint8_t *in, int bits, uint16_t *codes)
 {
     uint64_t low, high;
     memcpy(&low, in, 8);
@@ -58,48 +62,18 @@ static inline void gw_unpack8(const uint8_t *in, int bits, uint16_t *codes)
     gw_unpack4(high >> (bits & 1) * 4, bits, codes + 4);
 }
 
-static void gw_pack(const uint16_t *codes, int64_t n, int bits, uint8_t *out)
+/* How many whole groups of `step` codes leave no access beyond `room` when each touches `reach` bytes from its start. */
+GW_INLINE int64_t gw_safe_codes(int64_t n, int bits, int64_t room, int step, int reach)
 {
-    int64_t i = 0, total = gw_packed_nbytes(n, bits);
-    if (bits == 16) {
-        memcpy(out, codes, (size_t)total);
-        return;
-    }
-    if (bits == 8) {
-        for (; i < n; i++) out[i] = (uint8_t)codes[i];
-        return;
-    }
-    /* Whole groups write 16 bytes and the next group repairs what was too much, as long as 16 bytes are left. */
-    for (; i + 8 <= n && total - i / 8 * bits >= 16; i += 8) gw_pack8(codes + i, bits, out + i / 8 * bits);
-    for (; i < n; i += 8) {
-        uint16_t group[8] = {0};
-        uint8_t bytes[16] = {0};
-        int64_t left = n - i < 8 ? n - i : 8;
-        memcpy(group, codes + i, (size_t)left * 2);
-        gw_pack8(group, bits, bytes);
-        memcpy(out + i / 8 * bits, bytes, (size_t)gw_packed_nbytes(left, bits));
-    }
+    int64_t nbytes = (int64_t)step / 8 * bits, groups = room < reach ? 0 : (room - reach) / nbytes + 1;
+    return (groups < n / step ? groups : n / step) * step;
 }
 
-static void gw_unpack(const uint8_t *in, int64_t n, int bits, uint16_t *codes)
-{
-    int64_t i = 0, total = gw_packed_nbytes(n, bits);
-    if (bits == 16) {
-        memcpy(codes, in, (size_t)total);
-        return;
-    }
-    if (bits == 8) {
-        for (; i < n; i++) codes[i] = in[i];
-        return;
-    }
-    for (; i + 8 <= n && total - i / 8 * bits >= 16; i += 8) gw_unpack8(in + i / 8 * bits, bits, codes + i);
-    for (; i < n; i += 8) {
-        uint16_t group[8];
-        uint8_t bytes[16] = {0};
-        int64_t left = n - i < 8 ? n - i : 8;
-        memcpy(bytes, in + i / 8 * bits, (size_t)gw_packed_nbytes(left, bits));
-        gw_unpack8(bytes, bits, group);
-        memcpy(codes + i, group, (size_t)left * 2);
-    }
-}
+enum { GW_PACK_BLOCK = 1024 };      /* codes that a caller who works block by block should pack at once */
+
+#define GW_KERNELS "bitpack_kernels.h"
+#include "levels.h"
+
+GW_UNUSED GW_DISPATCH(void, gw_pack, (const uint16_t *codes, int64_t n, int bits, uint8_t *out, int64_t room), (codes, n, bits, out, room))
+GW_UNUSED GW_DISPATCH(void, gw_unpack, (const uint8_t *in, int64_t n, int bits, uint16_t *codes, int64_t room), (in, n, bits, codes, room))
 #endif

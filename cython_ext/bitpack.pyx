@@ -2,10 +2,15 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
+
 cdef extern from "bitpack.h" nogil:
     int64_t gw_packed_nbytes(int64_t, int)
-    void gw_pack(const uint16_t *, int64_t, int, uint8_t *)
-    void gw_unpack(const uint8_t *, int64_t, int, uint16_t *)
+    void gw_pack(const uint16_t *, int64_t, int, uint8_t *, int64_t)
+    void gw_unpack(const uint8_t *, int64_t, int, uint16_t *, int64_t)
+
+gw_import_simd()
 
 
 def packed_nbytes(int64_t n, int bits):
@@ -22,7 +27,7 @@ def pack(const uint16_t[::1] codes, int bits, uint8_t[::1] out):
         raise ValueError(f"expected room for {nbytes} bytes, got {out.shape[0]}")
     if n:
         with nogil:
-            gw_pack(&codes[0], n, bits, &out[0])
+            gw_pack(&codes[0], n, bits, &out[0], nbytes)
     return nbytes
 
 
@@ -34,4 +39,4 @@ def unpack(const uint8_t[::1] payload, int64_t n, int bits, uint16_t[::1] out):
         raise ValueError(f"expected {gw_packed_nbytes(n, bits)} bytes and room for {n} codes, got {payload.shape[0]} and {out.shape[0]}")
     if n:
         with nogil:
-            gw_unpack(&payload[0], n, bits, &out[0])
+            gw_unpack(&payload[0], n, bits, &out[0], payload.shape[0])

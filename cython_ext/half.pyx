@@ -2,11 +2,16 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
+
 cdef extern from "half.h" nogil:
     int64_t gw_fp16_encode(const float *, int64_t, uint8_t *)
     uint32_t gw_fp16_decode(const uint8_t *, int64_t, float *)
     int64_t gw_bf16_encode(const float *, int64_t, uint8_t *)
     uint32_t gw_bf16_decode(const uint8_t *, int64_t, float *)
+
+gw_import_simd()
 
 
 def encode_fp16(const float[::1] values, uint8_t[::1] out):

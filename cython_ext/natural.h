@@ -20,7 +20,7 @@
 #include "random.h"
 #include "simd.h"
 
-enum { GW_NATURAL_BLOCK = 64, GW_NATURAL_OFFSET = 17 };
+enum { GW_NATURAL_BLOCK = GW_RANDOM_BLOCK, GW_NATURAL_OFFSET = 17 };
 
 /* Bit j of the result is bit 7 of bytes[j]: the product brings bit 8 * j to bit 56 + j, and no two terms meet. */
 GW_INLINE uint8_t gw_pack_signs(const uint8_t *bytes)

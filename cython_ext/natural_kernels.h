@@ -1,20 +1,48 @@
 /* The loops of natural.h, for one level. */
+#include "random_block.h"
+
 /* One block: the rounded exponent fields, 255 where rounding made or found infinity, and the signs (0x80 or 0).
  * Returns 2^31 if an input is NaN or infinite. */
 GW_INLINE uint32_t GW_AT(gw_natural_round)(const float *values, uint32_t first, uint64_t seed, int stochastic,
                                     uint8_t *restrict fields, uint8_t *restrict signs)
 {
-    uint32_t nonfinite = 0;
+    uint32_t nonfinite = 0, random[GW_NATURAL_BLOCK];
+    if (stochastic) GW_AT(gw_random_block)(seed, first, random);
     for (uint32_t j = 0; j < GW_NATURAL_BLOCK; j++) {
-        uint32_t bits, noise = stochastic ? gw_random32(seed, first + j) >> 9 : (uint32_t)1 << 22;
+        uint32_t bits;
         memcpy(&bits, values + j, 4);
         nonfinite |= (bits & 0x7FFFFFFFu) + 0x00800000u;
-        fields[j] = (uint8_t)(((bits & 0x7FFFFFFFu) + noise) >> 23);
+        fields[j] = (uint8_t)(((bits & 0x7FFFFFFFu) + (stochastic ? random[j] >> 9 : (uint32_t)1 << 22)) >> 23);
         signs[j] = (uint8_t)(bits >> 24 & 0x80u);
     }
     return nonfinite & 0x80000000u;
 }
 
+#if GW_X86 && GW_LEVEL == GW_SCALAR
+/* The narrowing packs of SSE2 saturate, so signs stay signs; with the masks that a plain uint8_t cast needs it takes twice as long. */
+GW_INLINE uint32_t GW_AT(gw_encode9_block)(const float *values, uint32_t first, uint64_t seed, int stochastic, uint8_t *fields, uint8_t *bitmap)
+{
+    uint32_t random[GW_NATURAL_BLOCK], half = 0x80000000u;
+    __m128i nonfinite = _mm_setzero_si128(), magnitude = _mm_set1_epi32(0x7FFFFFFF);
+    if (stochastic) GW_AT(gw_random_block)(seed, first, random);
+    for (int j = 0; j < GW_NATURAL_BLOCK; j += 16) {
+        __m128i bits[4], rounded[4];
+        for (int k = 0; k < 4; k++) {
+            bits[k] = _mm_loadu_si128((const __m128i *)(values + j + 4 * k));
+            __m128i r = stochastic ? _mm_loadu_si128((const __m128i *)(random + j + 4 * k)) : _mm_set1_epi32((int)half);
+            __m128i m = _mm_and_si128(bits[k], magnitude);
+            nonfinite = _mm_or_si128(nonfinite, _mm_add_epi32(m, _mm_set1_epi32(0x00800000)));
+            rounded[k] = _mm_srli_epi32(_mm_add_epi32(m, _mm_srli_epi32(r, 9)), 23);
+        }
+        __m128i packed = _mm_packus_epi16(_mm_packs_epi32(rounded[0], rounded[1]), _mm_packs_epi32(rounded[2], rounded[3]));
+        _mm_storeu_si128((__m128i *)(fields + j), _mm_min_epu8(packed, _mm_set1_epi8((char)254)));
+        __m128i signs = _mm_packs_epi16(_mm_packs_epi32(bits[0], bits[1]), _mm_packs_epi32(bits[2], bits[3]));
+        uint16_t mask = (uint16_t)_mm_movemask_epi8(signs);
+        memcpy(bitmap + j / 8, &mask, 2);
+    }
+    return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(nonfinite));
+}
+#else
 GW_INLINE uint32_t GW_AT(gw_encode9_block)(const float *values, uint32_t first, uint64_t seed, int stochastic, uint8_t *fields, uint8_t *bitmap)
 {
     uint8_t rounded[GW_NATURAL_BLOCK], signs[GW_NATURAL_BLOCK];
@@ -23,6 +51,7 @@ GW_INLINE uint32_t GW_AT(gw_encode9_block)(const float *values, uint32_t first, 
     for (int j = 0; j < GW_NATURAL_BLOCK / 8; j++) bitmap[j] = gw_pack_signs(signs + 8 * j);
     return nonfinite;
 }
+#endif
 
 GW_INLINE uint32_t GW_AT(gw_encode8_block)(const float *values, uint32_t first, uint64_t seed, int stochastic, uint8_t *codes)
 {
@@ -75,6 +104,19 @@ static uint32_t GW_AT(gw_natural_encode8)(const float *values, int64_t n, uint64
     return stochastic ? GW_AT(gw_encode_as)(values, n, seed, 1, 0, codes, NULL) : GW_AT(gw_encode_as)(values, n, seed, 0, 0, codes, NULL);
 }
 
+#if GW_LEVEL == GW_AVX512
+GW_INLINE uint32_t GW_AT(gw_decode9_block)(const uint8_t *fields, const uint8_t *bitmap, float *restrict out)
+{
+    __m512i sign = _mm512_set1_epi32((int)0x80000000u);
+    for (int j = 0; j < GW_NATURAL_BLOCK; j += 16) {
+        uint16_t signs;
+        memcpy(&signs, bitmap + j / 8, 2);
+        __m512i bits = _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(fields + j))), 23);
+        _mm512_storeu_si512(out + j, _mm512_mask_or_epi32(bits, signs, bits, sign));
+    }
+    return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(fields), _mm512_set1_epi8(-1)) != 0;
+}
+#else
 GW_INLINE uint32_t GW_AT(gw_decode9_block)(const uint8_t *fields, const uint8_t *bitmap, float *restrict out)
 {
     uint32_t largest = 0;
@@ -89,6 +131,7 @@ GW_INLINE uint32_t GW_AT(gw_decode9_block)(const uint8_t *fields, const uint8_t 
     }
     return largest & 256;
 }
+#endif
 
 static uint32_t GW_AT(gw_natural_decode9)(const uint8_t *fields, const uint8_t *bitmap, int64_t n, float *out)
 {

@@ -10,6 +10,8 @@
 #define GW_RANDOM_H
 #include <stdint.h>
 
+enum { GW_RANDOM_BLOCK = 64 };      /* of random_block.h, which makes this many at once */
+
 static inline uint32_t gw_random32(uint64_t seed, uint64_t i)
 {
     uint32_t x = (uint32_t)i * 0x9E3779B1u + (uint32_t)seed;

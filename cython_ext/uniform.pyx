@@ -2,54 +2,43 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
+
 cdef extern from "uniform.h" nogil:
-    int gw_range(const float *, int64_t, float *, float *)
-    void gw_uniform_encode8(const float *, int64_t, float, float, int, uint64_t, int, uint8_t *)
-    void gw_uniform_encode16(const float *, int64_t, float, float, int, uint64_t, int, uint8_t *)
-    void gw_uniform_decode8(const uint8_t *, int64_t, float, float, int, float *)
-    void gw_uniform_decode16(const uint8_t *, int64_t, float, float, int, float *)
+    ctypedef struct gw_uniform:
+        pass
+
+    int64_t gw_packed_nbytes(int64_t, int)
+    gw_uniform gw_uniform_of(float, float, int, int, uint64_t)
+    void gw_uniform_encode(const gw_uniform *, const float *, int64_t, int, uint8_t *)
+    void gw_uniform_decode(const gw_uniform *, const uint8_t *, int64_t, int, float *)
+
+gw_import_simd()
 
 
-def value_range(const float[::1] values):
-    """(smallest, largest) of the values, (0, 0) of none; None if one is not finite."""
+def encode(const float[::1] values, float low, float high, int bits, uint64_t seed, bint stochastic, uint8_t[::1] out, bint wide=False):
+    """Codes of `bits` bits of values in [low, high], packed; with wide=True as n uint16."""
     cdef int64_t n = values.shape[0]
-    cdef float low = 0, high = 0
-    cdef int refused = 0
-    if n:
-        with nogil:
-            refused = gw_range(&values[0], n, &low, &high)
-    return None if refused else (low, high)
+    _expect(out.shape[0], n, bits, wide)
+    cdef gw_uniform q = gw_uniform_of(low, high, bits, stochastic, seed)
+    with nogil:
+        gw_uniform_encode(&q, &values[0], n, wide, &out[0])
 
 
-def encode(const float[::1] values, float low, float high, int levels, uint64_t seed, bint stochastic, uint8_t[::1] out):
-    """Codes 0 … levels of values in [low, high]: one byte each if `out` has n bytes (levels ≤ 255), two if it has 2n."""
-    cdef int64_t n = values.shape[0]
-    cdef bint wide = levels > 255 or out.shape[0] != n
-    _expect(out.shape[0], n, wide, levels)
-    if n:
-        with nogil:
-            if wide:
-                gw_uniform_encode16(&values[0], n, low, high, levels, seed, stochastic, &out[0])
-            else:
-                gw_uniform_encode8(&values[0], n, low, high, levels, seed, stochastic, &out[0])
-
-
-def decode(const uint8_t[::1] codes, float low, float high, int levels, float[::1] out):
-    """The values of n codes ≤ levels: one byte each if `codes` has n bytes, two if it has 2n."""
+def decode(const uint8_t[::1] codes, float low, float high, int bits, float[::1] out, bint wide=False):
+    """The values of n codes, packed; with wide=True uint16, each below 2**bits."""
     cdef int64_t n = out.shape[0]
-    cdef bint wide = levels > 255 or codes.shape[0] != n
-    _expect(codes.shape[0], n, wide, levels)
-    if n:
-        with nogil:
-            if wide:
-                gw_uniform_decode16(&codes[0], n, low, high, levels, &out[0])
-            else:
-                gw_uniform_decode8(&codes[0], n, low, high, levels, &out[0])
+    _expect(codes.shape[0], n, bits, wide)
+    cdef gw_uniform q = gw_uniform_of(low, high, bits, 0, 0)
+    with nogil:
+        gw_uniform_decode(&q, &codes[0], n, wide, &out[0])
 
 
-cdef int _expect(int64_t got, int64_t n, bint wide, int levels) except -1:
-    if got != (2 * n if wide else n):
-        raise ValueError(f"expected {2 * n if wide else n} bytes of codes, got {got}")
-    if not 1 <= levels <= 65535:
-        raise ValueError(f"expected 1 to 65535 levels, got {levels}")
+cdef int _expect(int64_t got, int64_t n, int bits, bint wide) except -1:
+    if not 1 <= bits <= 16:
+        raise ValueError(f"expected 1 to 16 bits, got {bits}")
+    cdef int64_t wanted = gw_packed_nbytes(n, 16 if wide else bits)
+    if got != wanted:
+        raise ValueError(f"expected {wanted} bytes of codes, got {got}")
     return 0

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gradwire as gw
+from gradwire._ext import bitpack
 from gradwire._ext import uniform as kernel
 from gradwire.errors import ConfigError, CorruptMessage, DataError
 
@@ -26,11 +27,12 @@ def random32(seed, n):
 
 
 def reference_codes(values, coder, step):
-    x = values.astype(np.float64)
+    """31 bits of position, of which 31 − bits are a fraction; half of one or odd noise below one; the upper bits of the sum."""
+    x, fraction = values.astype(np.float64), 31 - coder.bits
     low, high = x.min() + 0.0, x.max() + 0.0
-    position = (x - low) * (coder.levels / (high - low)) if high > low else np.zeros(len(x))
-    r = random32(step.private("uniform"), len(x)) >> 1
-    return np.floor(position + ((r + 0.5) / 2**31 if coder.rounding == "stochastic" else 0.5)).astype(np.uint16)
+    position = (x - low) * (coder.levels * 2.0**fraction / (high - low)) if high > low else np.zeros(len(x))
+    noise = random32(step.private("uniform"), len(x)) >> (coder.bits + 1) | 1
+    return (position.astype(np.int64) + (noise if coder.rounding == "stochastic" else 1 << (fraction - 1)) >> fraction).astype(np.uint16)
 
 
 def reference(values, coder, step):
@@ -53,9 +55,9 @@ def roundtrip(coder, values, step=STEP):
 
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
 @pytest.mark.parametrize("bits", range(1, 17))
-def test_equals_the_reference(bits, rounding):
+def test_equals_the_reference(bits, rounding, simd_level):
     coder, rng = gw.values(f"uniform(bits={bits}, rounding={rounding})"), np.random.default_rng(bits)
-    for n in (0, 1, 2, 7, 8, 9, 64, 1000):
+    for n in [*range(20), *range(20, 300, 7), 64, 128, 1023, 1024, 1025, 3000]:
         values = (rng.standard_normal(n) * 10.0 ** rng.integers(-30, 30)).astype(np.float32)
         payload = coder.encode(values, None, STEP)
         assert payload.tobytes() == reference(values, coder, STEP)
@@ -95,12 +97,12 @@ def test_ends_are_exact_at_every_scale(values, spec):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_decoded_levels_increase(bits):
+def test_decoded_levels_increase(bits, simd_level):
     levels = (1 << bits) - 1
     codes = np.arange(levels + 1, dtype="<u1" if bits == 8 else "<u2").view(np.uint8)
     for low, high in [(-1.5, 2.25), (-LARGEST, LARGEST), (-3e-44, 2e-44), (1, np.nextafter(np.float32(1), np.float32(2)))]:
         out = np.empty(levels + 1, np.float32)
-        kernel.decode(codes, low, high, levels, out)
+        kernel.decode(codes, low, high, bits, out)
         assert out[0] == np.float32(low) and out[-1] == np.float32(high) and np.all(np.diff(out) >= 0)
 
 
@@ -205,11 +207,28 @@ def test_refuses_other_fields(spec):
         gw.values(spec)
 
 
+@pytest.mark.parametrize("bits", [1, 5, 8, 11, 16])
+def test_wide_codes_are_the_packed_ones(bits, simd_level):
+    values = np.random.default_rng(bits).standard_normal(1100).astype(np.float32)
+    for n in (1, 63, 64, 65, 1100):
+        low, high = float(values[:n].min()), float(values[:n].max())
+        wide, packed = np.zeros(2 * n + 8, np.uint8), np.zeros(bitpack.packed_nbytes(n, bits) + 8, np.uint8)
+        kernel.encode(values[:n], low, high, bits, 5, True, wide[: 2 * n], wide=True)
+        kernel.encode(values[:n], low, high, bits, 5, True, packed[:-8])
+        codes, one, other = np.empty(n, np.uint16), np.empty(n, np.float32), np.empty(n, np.float32)
+        bitpack.unpack(packed, n, bits, codes)
+        np.testing.assert_array_equal(wide[: 2 * n].view(np.uint16), codes)
+        kernel.decode(wide[: 2 * n], low, high, bits, one, wide=True)
+        kernel.decode(packed[:-8], low, high, bits, other)
+        np.testing.assert_array_equal(one, other)
+        assert not wide[2 * n :].any() and not packed[-8:].any()
+
+
 def test_kernel_refuses_buffers_that_do_not_fit():
     values = np.ones(4, np.float32)
-    with pytest.raises(ValueError, match="expected 8 bytes of codes, got 5"):
-        kernel.encode(values, 1, 1, 255, 0, False, np.empty(5, np.uint8))
+    with pytest.raises(ValueError, match="expected 4 bytes of codes, got 5"):
+        kernel.encode(values, 1, 1, 8, 0, False, np.empty(5, np.uint8))
     with pytest.raises(ValueError, match="expected 8 bytes of codes, got 4"):
-        kernel.encode(values, 1, 1, 256, 0, False, np.empty(4, np.uint8))
-    with pytest.raises(ValueError, match="1 to 65535 levels"):
-        kernel.decode(np.empty(8, np.uint8), 1, 1, 65536, values)
+        kernel.encode(values, 1, 1, 8, 0, False, np.empty(4, np.uint8), wide=True)
+    with pytest.raises(ValueError, match="1 to 16 bits"):
+        kernel.decode(np.empty(8, np.uint8), 1, 1, 17, values)

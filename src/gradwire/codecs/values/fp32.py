@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._ext import sparse as _sparse
+from ..._ext import extent as _extent
 from ...errors import CorruptMessage
 from ..base import ValueCoder
 from .payload import checked, count, flat, refuse_nonfinite
@@ -22,12 +22,15 @@ class Float32Values(ValueCoder):
 
     def encode(self, values, keys, step):
         values = flat(values)
-        refuse_nonfinite(self.name, values)
+        if _extent.peak(values) is None:
+            refuse_nonfinite(self.name, values)
         return values.view(np.uint8)
 
     def decode(self, payload, keys, step, nnz=None):
-        values = checked(self.name, payload, 4 * count(keys, nnz)).view("<f4").astype(np.float32)
-        if _sparse.first_nonfinite(values) >= 0:
+        nnz = count(keys, nnz)
+        payload = checked(self.name, payload, 4 * nnz)
+        values = np.empty(nnz, np.float32)
+        if not _extent.copy_finite(payload.view("<f4"), values):
             raise CorruptMessage("fp32 values: expected finite values")
         return values
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..._ext import extent as _extent
 from ...errors import CorruptMessage
 from ..base import ValueCoder
 from .payload import checked, count, flat, refuse_nonfinite
@@ -32,4 +33,4 @@ class HalfValues(ValueCoder):
 
     def count_overflow(self, values):
         """How many of `values` are too large for 16 bits, so that encode clamps them."""
-        return int(np.count_nonzero(np.abs(flat(values)) >= self.overflow))
+        return _extent.count_from(flat(values), self.overflow)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._ext import bitpack as _bitpack
+from ..._ext import extent as _extent
 from ..._ext import uniform as _uniform
 from ...errors import ConfigError, CorruptMessage
 from ..base import ValueCoder
@@ -62,17 +63,12 @@ class Uniform(ValueCoder):
 
     def encode(self, values, keys, step):
         values = flat(values)
-        found = _uniform.value_range(values)
+        found = _extent.value_range(values)
         if found is None:
             refuse_nonfinite(self.name, values)
         payload = np.empty(self._nbytes(len(values)), np.uint8)
         _RANGE.pack_into(payload, 0, *found)
-        wire = payload[_RANGE.size :]
-        plain = self.bits in (8, 16)
-        codes = wire if plain else np.empty(2 * len(values), np.uint8)
-        _uniform.encode(values, *found, self.levels, step.private("uniform"), self.rounding == "stochastic", codes)
-        if not plain:
-            _bitpack.pack(codes.view(np.uint16), self.bits, wire)
+        _uniform.encode(values, *found, self.bits, step.private("uniform"), self.rounding == "stochastic", payload[_RANGE.size :])
         return payload
 
     def decode(self, payload, keys, step, nnz=None):
@@ -81,13 +77,8 @@ class Uniform(ValueCoder):
         low, high = _RANGE.unpack_from(payload)
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise CorruptMessage(f"uniform values: expected finite min ≤ max, got {low} and {high}")
-        codes = payload[_RANGE.size :]
-        if self.bits not in (8, 16):
-            packed, codes = codes, np.empty(nnz, np.uint16)
-            _bitpack.unpack(packed, nnz, self.bits, codes)
-            codes = codes.view(np.uint8)
         values = np.empty(nnz, np.float32)
-        _uniform.decode(codes, low, high, self.levels, values)
+        _uniform.decode(payload[_RANGE.size :], low, high, self.bits, values)
         return values
 
     def _nbytes(self, nnz):
