@@ -3,14 +3,15 @@
 A set of widths is an integer with bit b for width b.
 """
 
-import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
 
 cdef extern from "bitflag_widths.h" nogil:
     enum:
         GW_BITFLAG_WIDTHS
         GW_BITFLAG_MAX_F
-    void gw_bitflag_histogram(const uint32_t *, int64_t, int64_t *)
     int64_t gw_bitflag_bits(const int64_t *, int, uint64_t)
     uint64_t gw_bitflag_multiples(const int64_t *, int)
     void gw_bitflag_optimal(const int64_t *, uint64_t *)
@@ -19,6 +20,7 @@ cdef extern from "bitflag.h" nogil:
     enum:
         GW_BITFLAG_HEADER
         GW_BITFLAG_SLACK
+    int gw_bitflag_histogram(const uint32_t *, int64_t, uint64_t, int64_t *)
     int64_t gw_bitflag_encode(const uint32_t *, int64_t, int, uint64_t, uint8_t *)
     int gw_bitflag_decode(const uint8_t *, int64_t, int64_t, uint64_t, int, uint64_t, uint32_t *)
 
@@ -26,16 +28,15 @@ HEADER = GW_BITFLAG_HEADER
 SLACK = GW_BITFLAG_SLACK
 WIDTHS = GW_BITFLAG_WIDTHS
 MAX_FLAG_BITS = GW_BITFLAG_MAX_F
+gw_import_simd()
 
 
-def histogram(const uint32_t[::1] keys):
-    """int64 (33,): how many gaps have each bit width."""
-    counts = np.zeros(GW_BITFLAG_WIDTHS, np.int64)
-    cdef int64_t[::1] c = counts
-    if keys.shape[0]:
-        with nogil:
-            gw_bitflag_histogram(&keys[0], keys.shape[0], &c[0])
-    return counts
+def histogram(const uint32_t[::1] keys, uint64_t dim, int64_t[::1] counts):
+    """counts, int64 (33,): how many gaps of at least one key have each bit width. False unless the keys increase and are below dim."""
+    cdef int good
+    with nogil:
+        good = gw_bitflag_histogram(&keys[0], keys.shape[0], dim, &counts[0])
+    return good != 0
 
 
 def choose(const int64_t[::1] counts, bint optimal, int first_f, int last_f):
@@ -56,7 +57,7 @@ def choose(const int64_t[::1] counts, bint optimal, int first_f, int last_f):
 
 
 def encode(const uint32_t[::1] keys, int f, uint64_t widths, uint8_t[::1] out):
-    """Write the encoding of at least one key to `out`, which has room for it and SLACK bytes; returns its size."""
+    """Write the encoding of keys that `histogram` has taken to `out`, which has room for it and SLACK bytes; returns its size."""
     cdef int64_t used
     with nogil:
         used = gw_bitflag_encode(&keys[0], keys.shape[0], f, widths, &out[0])

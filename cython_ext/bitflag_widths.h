@@ -1,7 +1,6 @@
 /* bitflag, the choice of bit widths: from a histogram of the widths of the gaps, counts[b] gaps of b bits, b = 0 … 32.
  * A set of widths is an integer with bit b for width b. A gap takes the smallest width of the set that holds it, and f flag bits.
  *
- *   gw_bitflag_histogram(keys, n, counts)   counts[b] = number of gaps of bit width b, b = 0 … 32
  *   gw_bitflag_bits(counts, f, set)         flags and payload in bits if gaps with this histogram are coded with this set of widths
  *   gw_bitflag_multiples(counts, f)         the set {w, 2w, …, B}, w = ⌈B/2^f⌉, B = width of the largest gap (at least 1)
  *   gw_bitflag_optimal(counts, sets)        sets[f] = the cheapest set of at most 2^f widths for f = 0 … 5
@@ -11,25 +10,6 @@
 #include "keys_bits.h"
 
 enum { GW_BITFLAG_WIDTHS = 33, GW_BITFLAG_MAX_F = 5 };
-
-static void gw_bitflag_histogram(const uint32_t *keys, int64_t n, int64_t *counts)
-{
-    int64_t lane[4][GW_BITFLAG_WIDTHS] = {{0}}; /* four tables: equal widths in a row need not wait for each other */
-    uint32_t last = 0xFFFFFFFFu;                /* so that gap 0 is the key itself */
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        lane[0][gw_bit_width(keys[i] - last - 1)]++;
-        lane[1][gw_bit_width(keys[i + 1] - keys[i] - 1)]++;
-        lane[2][gw_bit_width(keys[i + 2] - keys[i + 1] - 1)]++;
-        lane[3][gw_bit_width(keys[i + 3] - keys[i + 2] - 1)]++;
-        last = keys[i + 3];
-    }
-    for (; i < n; i++) {
-        lane[0][gw_bit_width(keys[i] - last - 1)]++;
-        last = keys[i];
-    }
-    for (int b = 0; b < GW_BITFLAG_WIDTHS; b++) counts[b] = lane[0][b] + lane[1][b] + lane[2][b] + lane[3][b];
-}
 
 static int64_t gw_bitflag_bits(const int64_t *counts, int f, uint64_t set)
 {

@@ -2,27 +2,33 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
+
 cdef extern from "byteflag.h" nogil:
     enum:
         GW_BYTEFLAG_SLACK
-    int64_t gw_byteflag_measure(const uint32_t *, int64_t, int)
+    void gw_byteflag_import()
+    int64_t gw_byteflag_measure(const uint32_t *, int64_t, uint64_t, int)
     int64_t gw_byteflag_encode(const uint32_t *, int64_t, int, uint8_t *)
     int gw_byteflag_decode(const uint8_t *, int64_t, int64_t, uint64_t, int, uint32_t *)
 
 SLACK = GW_BYTEFLAG_SLACK
+gw_import_simd()
+gw_byteflag_import()
 
 
-def measure(const uint32_t[::1] keys, bint three):
-    """Size in bytes of the encoding."""
+def measure(const uint32_t[::1] keys, uint64_t dim, bint three):
+    """Size in bytes of the encoding, or -1 unless the keys increase strictly and are below dim."""
     cdef int64_t n = keys.shape[0], size = 0
     if n:
         with nogil:
-            size = gw_byteflag_measure(&keys[0], n, three)
+            size = gw_byteflag_measure(&keys[0], n, dim, three)
     return size
 
 
 def encode(const uint32_t[::1] keys, bint three, uint8_t[::1] out):
-    """Write the encoding to `out`, which has room for measure(keys, three) + SLACK bytes; returns its size."""
+    """Write the encoding of keys that `measure` has taken to `out`, which has room for it and SLACK bytes; returns its size."""
     cdef int64_t n = keys.shape[0], used = 0
     if n:
         with nogil:

@@ -3,6 +3,7 @@
  *   gw_load64, gw_load32     read 8 or 4 bytes at any address
  *   gw_store64, gw_store32   write 8 or 4 bytes at any address
  *   gw_bit_width(x)          0 for 0, else ⌊log2 x⌋ + 1; no branch
+ *   GW_IN_MEMORY(array)      the array's elements are now in memory: GCC would pick them one by one out of the vectors that were stored there
  */
 #ifndef GW_KEYS_BITS_H
 #define GW_KEYS_BITS_H
@@ -17,6 +18,8 @@
 #define GW_LE64(x) (x)
 #define GW_LE32(x) (x)
 #endif
+
+#define GW_IN_MEMORY(array) __asm__("" : "+m"(array))
 
 static inline uint64_t gw_load64(const uint8_t *p)
 {

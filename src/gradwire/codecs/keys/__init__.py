@@ -1,6 +1,9 @@
 """Key coders: strictly increasing uint32 keys ↔ bytes, without loss. Here is what those with a compiled decoder share."""
 
-from ...errors import CorruptMessage
+import numpy as np
+
+from ...errors import CorruptMessage, DataError
+from ...gradient import checked_keys
 
 # In the order of `enum gw_keys_error` in cython_ext/keys_error.h.
 _ERRORS = (
@@ -24,3 +27,16 @@ def check_room(name, nbytes, least, nnz, dim):
         raise CorruptMessage(f"{name}: expected at most {dim} keys below {dim}, got {nnz}")
     if nbytes < least:
         raise CorruptMessage(f"{name}: expected at least {least} bytes for {nnz} keys, got {nbytes}")
+
+
+def plain_keys(keys, dim):
+    """`keys` as a contiguous uint32 array, for a kernel that looks itself at the order of the keys; see `refuse`."""
+    if type(keys) is np.ndarray and keys.dtype == np.uint32 and keys.ndim == 1 and keys.flags.c_contiguous:
+        return keys
+    return checked_keys(keys, dim)
+
+
+def refuse(keys, dim):
+    """Raise the DataError of keys that a kernel has found out of order or not below dim."""
+    checked_keys(keys, dim)
+    raise DataError("expected keys that stay as they are while they are encoded")

@@ -14,9 +14,8 @@ import numpy as np
 
 from ..._ext import bitflag as _bitflag
 from ...errors import ConfigError, CorruptMessage
-from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, plain_keys, refuse
 
 _KINDS = ("multiples", "optimal")
 
@@ -72,10 +71,10 @@ class BitFlag(KeyCoder):
             raise ConfigError(f"expected widths {' or '.join(_KINDS)}, got {self.widths!r}")
 
     def encode(self, keys, dim):
-        keys = checked_keys(keys, dim)
+        keys = plain_keys(keys, dim)
         if not len(keys):
             return np.empty(0, np.uint8)
-        size, f, widths = self._plan(keys)
+        size, f, widths = self._plan(keys, dim)
         out = np.empty(size + _bitflag.SLACK, np.uint8)
         return out[: _bitflag.encode(keys, f, widths, out)]
 
@@ -96,11 +95,15 @@ class BitFlag(KeyCoder):
         return keys
 
     def estimate(self, keys, dim):
-        return self._plan(keys)[0] if len(keys) else 0
+        keys = plain_keys(keys, dim)
+        return self._plan(keys, dim)[0] if len(keys) else 0
 
-    def _plan(self, keys):
+    def _plan(self, keys, dim):
         """(size in bytes of the payload, f, set of widths), exact."""
-        bits, f, widths = _choose(_bitflag.histogram(keys), self.flag_bits, self.widths)
+        counts = np.empty(_bitflag.WIDTHS, np.int64)
+        if not _bitflag.histogram(keys, dim, counts):
+            refuse(keys, dim)
+        bits, f, widths = _choose(counts, self.flag_bits, self.widths)
         flags = len(keys) * f
         return _bitflag.HEADER + _nbytes(flags) + _nbytes(bits - flags), f, widths
 

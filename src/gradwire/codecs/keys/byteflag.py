@@ -10,9 +10,8 @@ import numpy as np
 
 from ..._ext import byteflag as _byteflag
 from ...errors import ConfigError, CorruptMessage
-from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, plain_keys, refuse
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class ByteFlag(KeyCoder):
             raise ConfigError(f"expected lengths 1234 or 124, got {self.lengths!r}")
 
     def encode(self, keys, dim):
-        keys = checked_keys(keys, dim)
-        out = np.empty(_byteflag.measure(keys, self._three) + _byteflag.SLACK, np.uint8)
+        keys = plain_keys(keys, dim)
+        out = np.empty(self.estimate(keys, dim) + _byteflag.SLACK, np.uint8)
         return out[: _byteflag.encode(keys, self._three, out)]
 
     def decode(self, payload, nnz, dim):
@@ -49,7 +48,9 @@ class ByteFlag(KeyCoder):
         return keys
 
     def estimate(self, keys, dim):
-        return _byteflag.measure(keys, self._three)
+        keys = plain_keys(keys, dim)
+        size = _byteflag.measure(keys, dim, self._three)
+        return size if size >= 0 else refuse(keys, dim)
 
     @property
     def _three(self):
