@@ -37,6 +37,10 @@ BUILTIN = {
         "raw": "codecs.keys.raw:Raw",
         "byteflag": "codecs.keys.byteflag:ByteFlag",
         "bitflag": "codecs.keys.bitflag:BitFlag",
+        "partitioned": "codecs.keys.partitioned:Partitioned",
+        "bitmap": "codecs.keys.bitmap:Bitmap",
+        "rle": "codecs.keys.rle:RunLength",
+        "deflate": "codecs.keys.deflate:Deflate",
         "adaptive": "codecs.keys.adaptive:Adaptive",
     },
     "values": {

@@ -14,8 +14,12 @@ SPECS = {
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
         "skcompress(center=mean, signs=split)", "sketchml-quan(buckets=16)",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
+        "partitioned+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
     ],
-    KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
+    KeyCoder: [
+        *gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)",
+        "partitioned(length_bits=4, width_bits=3)", "partitioned(length_bits=8)", "partitioned(length_bits=0, width_bits=1)", "deflate(level=1)",
+    ],
     ValueCoder: [
         *gw.names("values"),
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",

@@ -86,6 +86,10 @@ class Codec(Configured):
 class KeyCoder(Configured):
     """Strictly increasing uint32 keys below dim ↔ bytes, without loss."""
 
+    sample_margin: ClassVar[float | None] = None
+    """Set by coders whose estimates are slow: `adaptive` asks for one only if, on a sample of the keys, the coder needs at most this
+    many times the bytes of the best so far. None: it always asks."""
+
     def encode(self, keys, dim):
         """Payload of `keys` (uint32, (nnz,))."""
         raise NotImplementedError
@@ -97,6 +101,14 @@ class KeyCoder(Configured):
     def estimate(self, keys, dim):
         """Size in bytes of encode(keys, dim), or a close estimate of it, found without encoding; `adaptive` compares these."""
         return len(self.encode(keys, dim))
+
+    def estimate_below(self, statistics, limit):
+        """The same, or any number that is not below limit if it is sure that the size is not either.
+
+        statistics: a keys.gaps.GapStatistics, with keys (nnz ≥ 1) and dim, whose figures `adaptive`'s candidates share. To override
+        this is optional: it saves time.
+        """
+        return self.estimate(statistics.keys, statistics.dim)
 
 
 class ValueCoder(Configured):

@@ -14,6 +14,7 @@ from ... import spec as _spec
 from ...errors import ConfigError, CorruptMessage
 from ...gradient import checked_keys
 from ..base import KeyCoder
+from .gaps import UNLIMITED, GapStatistics
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Adaptive(KeyCoder):
 
     def encode(self, keys, dim):
         keys = checked_keys(keys, dim)
-        _, _, head, coder = self._smallest(keys, dim)
-        return np.concatenate([head, np.frombuffer(coder.encode(keys, dim), np.uint8)])
+        _, head, coder, payload = self._smallest(keys, dim)
+        payload = coder.encode(keys, dim) if payload is None else payload
+        return np.concatenate([head, np.frombuffer(payload, np.uint8)])
 
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
@@ -53,8 +55,31 @@ class Adaptive(KeyCoder):
         return self._smallest(keys, dim)[0]
 
     def _smallest(self, keys, dim):
-        """(estimated size in bytes, position, head, coder)"""
-        return min((len(head) + coder.estimate(keys, dim), i, head, coder) for i, (head, coder) in enumerate(self._coders))
+        """(estimated size in bytes, head, coder, its payload if it had to be encoded to know the size)."""
+        if not len(keys):
+            return min(((len(head) + coder.estimate(keys, dim), head, coder, None) for head, coder in self._coders), key=lambda c: c[0])
+        statistics = GapStatistics(keys, dim)
+        best, payload = None, None
+        for i in self._order:
+            head, coder = self._coders[i]
+            if best is not None and not self._promises(coder, best[1], statistics.sample):
+                continue
+            limit = UNLIMITED if best is None else best[0] + 1 - len(head)
+            size, encoded = _measure(coder, statistics, limit)
+            if best is None or (len(head) + size, i) < best:
+                best, payload = (len(head) + size, i), encoded
+        return best[0], *self._coders[best[1]], payload
+
+    def _promises(self, coder, best, sample):
+        """Whether a slow coder may be smaller than the best so far, seeing how the two compare on a sample."""
+        if coder.sample_margin is None or sample is None:
+            return True
+        return coder.estimate_below(sample, UNLIMITED) <= coder.sample_margin * self._coders[best][1].estimate_below(sample, UNLIMITED)
+
+    @cached_property
+    def _order(self):
+        """Positions of the candidates, those with slow estimates last."""
+        return sorted(range(len(self._coders)), key=lambda i: self._coders[i][1].sample_margin is not None)
 
     @cached_property
     def _coders(self):
@@ -64,6 +89,14 @@ class Adaptive(KeyCoder):
             raise ConfigError(f"expected other key coders as candidates, got {self.candidates!r}")
         coders = [_spec.build("keys", *part) for part in parts]
         return [(_head(coder.spec), coder) for coder in coders]
+
+
+def _measure(coder, statistics, limit):
+    """(size, payload): a coder without estimates of its own is encoded, once."""
+    if type(coder).estimate is KeyCoder.estimate and type(coder).estimate_below is KeyCoder.estimate_below:
+        payload = coder.encode(statistics.keys, statistics.dim)
+        return len(payload), payload
+    return coder.estimate_below(statistics, limit), None
 
 
 def _head(spec):
