@@ -2,12 +2,20 @@
  *
  *   uint32_t gw_order(float v)         u < w exactly when the floats do; -0 becomes +0. v is finite.
  *   float    gw_unorder(uint32_t u)    the inverse.
+ *   GW_ONE_BY_ONE                    see below
  *   void     gw_sort_u32(a, n, scratch)  sorts a[0..n) in place, n < 2^32; scratch has room for n.
  */
 #ifndef GW_ORDER_H
 #define GW_ORDER_H
 #include <stdint.h>
 #include <string.h>
+
+/* In a loop over table look-ups: keeps the compiler from making vectors of scalar loads, which is slower. */
+#if defined(__GNUC__)
+#define GW_ONE_BY_ONE __asm__ volatile("")
+#else
+#define GW_ONE_BY_ONE (void)0
+#endif
 
 static inline uint32_t gw_order(float v)
 {
@@ -44,7 +52,7 @@ static inline void gw_radix_u32(uint32_t *a, int64_t n, uint32_t *scratch, const
     if (from != a) memcpy(a, from, (size_t)n * 4);
 }
 
-static void gw_sort_u32(uint32_t *a, int64_t n, uint32_t *scratch)
+static inline void gw_sort_u32(uint32_t *a, int64_t n, uint32_t *scratch)
 {
     if (n > 2048) { gw_radix_u32(a, n, scratch, 11, 3); return; }
     if (n > 64) { gw_radix_u32(a, n, scratch, 8, 4); return; }

@@ -62,6 +62,7 @@ BUILTIN = {
         "kll": "codecs.sketches.kll:KLL",
         "gk": "codecs.sketches.gk:GK",
         "exact": "codecs.sketches.exact:Exact",
+        "histogram": "codecs.sketches.histogram:Histogram",
     },
     "collectives": {
         "gather_bcast": "collectives.gather_bcast:GatherBcast",

@@ -14,7 +14,7 @@ import numpy as np
 from ..._ext import quantile as _quantile
 from ...errors import ConfigError, CorruptMessage, unknown
 from ...spec import build, lookup, one, split
-from ..sketches.common import finite
+from .payload import refuse_nonfinite
 
 MAX_BUCKETS = 1 << 16
 CENTERS = ("midpoint", "mean")
@@ -28,6 +28,19 @@ class Buckets(NamedTuple):
     codes: np.ndarray
     centers: np.ndarray
     negative: int
+
+
+class Cut(NamedTuple):
+    """Where values are cut. splits: float32, strictly increasing. low, high: the least and the greatest value. negative: as above."""
+
+    splits: np.ndarray
+    low: float
+    high: float
+    negative: int
+
+    @property
+    def count(self):
+        return len(self.splits) + 1
 
 
 def check_options(options):
@@ -47,34 +60,49 @@ def bucketize(values, options, seed, groups=None):
     groups: when given, each sign's share of the buckets fits whole groups of ⌈q / groups⌉ buckets, so that `groups` groups
     are enough although none spans zero.
     """
-    values = finite(values)
-    splits = _splits(values, options, seed, groups)
-    low, high = values.min(), values.max()
-    splits = splits[(splits > low) & (splits <= high)]
+    found = cut(values, options, seed, options.buckets, groups)
     codes = np.empty(len(values), np.uint16)
-    _quantile.assign(values, splits, codes)
-    edges = np.concatenate([[low], splits, [high]]).astype(np.float64)
-    centers = (edges[:-1] + edges[1:]) / 2
-    if options.center == "mean":
-        sums, counts = _quantile.sums(values, codes, len(centers))
-        centers = np.where(counts > 0, sums / np.maximum(counts, 1), centers)
-    negative = len(centers) if high < 0 else int(np.searchsorted(splits, 0, side="right"))
-    return Buckets(codes, centers.astype(np.float32), negative)
+    _quantile.assign(values, found.splits, codes)
+    return Buckets(codes, centers(found, options.center, values, codes), found.negative)
 
 
-def _splits(values, options, seed, groups):
-    """float32, strictly increasing; some may lie outside the values."""
-    below, above = int(np.count_nonzero(values < 0)), int(np.count_nonzero(values > 0))
-    zeros = len(values) - below - above
+def cut(values, options, seed, buckets, groups=None):
+    """Cut of float32 values (nnz ≥ 1) into at most `buckets` buckets. DataError if one is not finite."""
+    found = _quantile.survey(values)
+    if found is None:
+        refuse_nonfinite("quantile", values)
+    low, high, below, zeros = found
+    splits = _splits(values, options, seed, buckets, groups, below, zeros)
+    splits = splits[(splits > low) & (splits <= high)]
+    negative = len(splits) + 1 if high < 0 else int(np.searchsorted(splits, 0, side="right"))
+    return Cut(splits, low, high, negative)
+
+
+def centers(found, center, values, codes):
+    """float32 (found.count,): the midpoints of the buckets' edges, or the means of the values that `codes` puts into them.
+
+    values and codes are not looked at for midpoints. A bucket without members has its midpoint.
+    """
+    edges = np.concatenate([[found.low], found.splits, [found.high]]).astype(np.float64)
+    middles = (edges[:-1] + edges[1:]) / 2
+    if center == "mean":
+        sums, counts = _quantile.sums(values, codes, len(middles))
+        middles = np.where(counts > 0, sums / np.maximum(counts, 1), middles)
+    return middles.astype(np.float32)
+
+
+def _splits(values, options, seed, buckets, groups, below, zeros):
+    """float32, strictly increasing; some may lie outside the values. below, zeros: how many values are below zero, and zero."""
+    above = len(values) - below - zeros
     at_zero = 0 < below < len(values)
-    own_zero = zeros > 0 and above > 0 and options.buckets >= 2 + at_zero
+    own_zero = zeros > 0 and above > 0 and buckets >= 2 + at_zero
     between = [np.float32(0)] * at_zero + [_ABOVE_ZERO] * own_zero
     if options.signs == "joint" and groups is None:
-        nonzero = values[values != 0] if zeros else values
-        pieces = [_quantiles(options, seed, nonzero, _even(options.buckets - len(between)))]
+        nonzero = _quantile.nonzeros(values) if zeros else values
+        pieces = [_quantiles(options, seed, nonzero, _even(buckets - len(between)))]
     else:
         zero_bucket = int(own_zero or (zeros > 0 and above == 0))
-        shares = _shares(options.buckets, below, above, zero_bucket, groups)
+        shares = _shares(buckets, below, above, zero_bucket, groups)
         pieces = _signed_quantiles(options, seed, values, below / max(below + above, 1), shares)
     return np.unique(np.concatenate([*pieces, between]).astype(np.float32))
 
@@ -85,11 +113,11 @@ def _signed_quantiles(options, seed, values, proportion, shares):
     proportion: how much of the values that are not zero is negative.
     """
     if options.signs == "split":
-        pair = [_quantiles(options, seed, values[side], _even(share)) for side, share in zip((values < 0, values > 0), shares)]
+        sides = _quantile.negatives(values), _quantile.positives(values)
+        pair = [_quantiles(options, seed, side, _even(share)) for side, share in zip(sides, shares)]
     else:
         fractions = proportion * _even(shares[0]), proportion + (1 - proportion) * _even(shares[1])
-        nonzero = values if values.all() else values[values != 0]
-        pair = np.split(_quantiles(options, seed, nonzero, np.concatenate(fractions)), [len(fractions[0])])
+        pair = np.split(_quantiles(options, seed, _quantile.nonzeros(values), np.concatenate(fractions)), [len(fractions[0])])
     # An approximate sketch may put a quantile on the wrong side of zero, where it would be one split too many.
     return [pair[0][pair[0] < 0], pair[1][pair[1] > 0]]
 
