@@ -12,8 +12,8 @@ cdef extern from "simd.h":
 
 cdef extern from "bitpack.h" nogil:
     int64_t gw_packed_nbytes(int64_t, int)
-    void gw_pack(const uint16_t *, int64_t, int, uint8_t *)
-    void gw_unpack(const uint8_t *, int64_t, int, uint16_t *)
+    void gw_pack(const uint16_t *, int64_t, int, uint8_t *, int64_t)
+    void gw_unpack(const uint8_t *, int64_t, int, uint16_t *, int64_t)
 
 cdef extern from "minmax.h" nogil:
     int GW_MINMAX_ROWS
@@ -78,7 +78,7 @@ def pack(const cell_t[::1] cells, const int64_t[::1] counts, const int64_t[::1] 
                 if cell_t is uint8_t:
                     gw_minmax_pack(&cells[cell], counts[g], <int>bits[g], &out[at])
                 else:
-                    gw_pack(&cells[cell], counts[g], <int>bits[g], &out[at])
+                    gw_pack(&cells[cell], counts[g], <int>bits[g], &out[at], out.shape[0] - at)
             cell += counts[g]
             at += gw_packed_nbytes(counts[g], <int>bits[g])
 
@@ -93,7 +93,7 @@ def unpack(const uint8_t[::1] packed, const int64_t[::1] counts, const int64_t[:
                 if cell_t is uint8_t:
                     gw_minmax_unpack(&packed[at], counts[g], <int>bits[g], &cells[cell])
                 else:
-                    gw_unpack(&packed[at], counts[g], <int>bits[g], &cells[cell])
+                    gw_unpack(&packed[at], counts[g], <int>bits[g], &cells[cell], packed.shape[0] - at)
             cell += counts[g]
             at += gw_packed_nbytes(counts[g], <int>bits[g])
 

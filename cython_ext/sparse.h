@@ -11,8 +11,8 @@
  *                       keys[i], or i if keys is NULL.
  *   gw_compress         the pairs whose mask byte is not 0 (room for n); returns how many
  *   gw_split            distributes pairs to groups: those of group 0 in order, then those of group 1, …. The group of a pair is
- *                       places[codes[i]] >> 16, its index there places[codes[i]] & 0xFFFF. Writes n keys, n indexes (bytes, or uint16 if
- *                       `wide`) and the sizes of the groups. counts: 0 for each code at first, afterwards how often it occurs.
+ *                       places[codes[i]] >> 16, its index there places[codes[i]] & 0xFFFF. codes are bytes, or uint16 if wide_codes. Writes
+ *                       n keys, n indexes (bytes, or uint16 if `wide`, then codes are too) and the sizes of the groups. counts: 0 for each code at first, afterwards how often it occurs.
  *   gw_merge_runs       the reverse for sorted keys, see sparse_merge.h
  *   gw_add              sum of two sparse vectors, a before b at equal keys. Room for na + nb; returns the length of the union
  *   gw_sort_pairs       stable radix sort of n pairs by key, digits of 11 bits, as many passes as `bits` need; scratch_* have room for n
@@ -39,9 +39,9 @@ GW_DISPATCH(int64_t, gw_compress,
             (const uint8_t *mask, const uint32_t *keys, const float *values, int64_t n, uint32_t *out_keys, float *out_values),
             (mask, keys, values, n, out_keys, out_values))
 GW_DISPATCH(void, gw_split,
-            (const uint32_t *keys, const uint16_t *codes, int64_t n, const uint32_t *places, int64_t buckets, int groups, int wide,
-             uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes),
-            (keys, codes, n, places, buckets, groups, wide, counts, out_keys, out_indexes, sizes))
+            (const uint32_t *keys, const void *codes, int wide_codes, int64_t n, const uint32_t *places, int64_t buckets, int groups,
+             int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes),
+            (keys, codes, wide_codes, n, places, buckets, groups, wide, counts, out_keys, out_indexes, sizes))
 
 static int64_t gw_first_unsorted(const uint32_t *keys, int64_t n, uint64_t dim)
 {

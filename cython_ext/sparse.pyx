@@ -15,7 +15,7 @@ cdef extern from "sparse.h" nogil:
     void gw_scatter_add(float *, const uint32_t *, const float *, int64_t, float)
     int64_t gw_nonzero(const uint32_t *, const float *, int64_t, uint32_t *, float *)
     int64_t gw_compress(const uint8_t *, const uint32_t *, const float *, int64_t, uint32_t *, float *)
-    void gw_split(const uint32_t *, const uint16_t *, int64_t, const uint32_t *, int64_t, int, int, uint32_t *, uint32_t *, void *, int64_t *)
+    void gw_split(const uint32_t *, const void *, int, int64_t, const uint32_t *, int64_t, int, int, uint32_t *, uint32_t *, void *, int64_t *)
     int64_t gw_merge_room(int)
     int gw_merge_runs(const uint32_t *, const uint32_t *, const int64_t *, int, uint64_t *, uint32_t *, uint32_t *)
     int64_t gw_add(const uint32_t *, const float *, int64_t, const uint32_t *, const float *, int64_t, uint32_t *, float *)
@@ -23,6 +23,10 @@ cdef extern from "sparse.h" nogil:
     int64_t gw_reduce_runs(uint32_t *, float *, int64_t)
 
 gw_import_simd()
+
+ctypedef fused code_t:
+    uint8_t
+    uint16_t
 
 
 def first_unsorted(const uint32_t[::1] keys, uint64_t dim):
@@ -104,16 +108,19 @@ def compress(const uint8_t[::1] mask, const uint32_t[::1] keys, const float[::1]
     return kept_keys[:m], kept[:m]
 
 
-def split(const uint32_t[::1] keys, const uint16_t[::1] codes, const uint32_t[::1] places, int groups):
+def split(const uint32_t[::1] keys, const code_t[::1] codes, const uint32_t[::1] places, int groups):
     """(keys, indexes, sizes): the pairs group by group, each in input order.
 
     places (uint32): for each code, group << 16 | index in the group; codes are below its length, groups below `groups` ≤ 256.
-    keys uint32 (nnz,), indexes uint8 (nnz,), or uint16 if one is above 255, sizes int64 (groups,).
+    codes uint8 or uint16 (nnz,), uint16 if an index is above 255. keys uint32 (nnz,), indexes uint8 (nnz,), or uint16 if one is above 255,
+    sizes int64 (groups,).
     """
     cdef int64_t n = keys.shape[0], buckets = places.shape[0]
     cdef bint wide = n > 0 and (np.asarray(places) & 0xFFFF).max() > 255
     if not 0 <= groups <= 256 or codes.shape[0] != n or (n and (np.asarray(places) >> 16).max() >= groups):
         raise ValueError(f"expected {n} codes and places in at most 256 groups, got {codes.shape[0]} codes, {groups} groups")
+    if wide and code_t is uint8_t:
+        raise ValueError("expected indexes below 256 for codes of one byte")
     grouped, indexes = np.empty(n, np.uint32), np.empty(n, np.uint16 if wide else np.uint8)
     sizes, counts = np.zeros(groups, np.int64), np.zeros(buckets, np.uint32)
     cdef uint32_t[::1] k = grouped, c = counts
@@ -121,7 +128,7 @@ def split(const uint32_t[::1] keys, const uint16_t[::1] codes, const uint32_t[::
     cdef int64_t[::1] s = sizes
     if n:
         with nogil:
-            gw_split(&keys[0], &codes[0], n, &places[0], buckets, groups, wide, &c[0], &k[0], &i[0], &s[0])
+            gw_split(&keys[0], &codes[0], code_t is uint16_t, n, &places[0], buckets, groups, wide, &c[0], &k[0], &i[0], &s[0])
     return grouped, indexes, sizes
 
 

@@ -94,33 +94,33 @@ static int64_t GW_AT(gw_compress)(const uint8_t *mask, const uint32_t *keys, con
     return GW_AT(gw_select)(1, mask, keys, values, n, out_keys, out_values);
 }
 
-static void GW_AT(gw_split)(const uint32_t *keys, const uint16_t *codes, int64_t n, const uint32_t *places, int64_t buckets, int groups,
-                            int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes)
+/* wide_codes, wide: constants */
+GW_INLINE void GW_AT(gw_split_as)(const uint32_t *keys, const void *codes, int wide_codes, int64_t n, const uint32_t *places,
+                                  int64_t buckets, int groups, int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes,
+                                  int64_t *sizes)
 {
     int64_t next[256], start = 0;
     /* the codes are counted, not the groups: the fewer the counters, the longer each waits for its last store */
-    for (int64_t i = 0; i < n; i++) counts[codes[i]]++;
+    for (int64_t i = 0; i < n; i++) counts[wide_codes ? ((const uint16_t *)codes)[i] : ((const uint8_t *)codes)[i]]++;
     memset(sizes, 0, (size_t)groups * sizeof *sizes);
     for (int64_t b = 0; b < buckets; b++) sizes[places[b] >> 16] += counts[b];
     for (int g = 0; g < groups; g++) {
         next[g] = start;
         start += sizes[g];
     }
-    if (wide) {
-        uint16_t *indexes = (uint16_t *)out_indexes;
-        for (int64_t i = 0; i < n; i++) {
-            uint32_t place = places[codes[i]];
-            int64_t to = next[place >> 16]++;
-            out_keys[to] = keys[i];
-            indexes[to] = (uint16_t)place;
-        }
-    } else {
-        uint8_t *indexes = (uint8_t *)out_indexes;
-        for (int64_t i = 0; i < n; i++) {
-            uint32_t place = places[codes[i]];
-            int64_t to = next[place >> 16]++;
-            out_keys[to] = keys[i];
-            indexes[to] = (uint8_t)place;
-        }
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t place = places[wide_codes ? ((const uint16_t *)codes)[i] : ((const uint8_t *)codes)[i]];
+        int64_t to = next[place >> 16]++;
+        out_keys[to] = keys[i];
+        if (wide) ((uint16_t *)out_indexes)[to] = (uint16_t)place;
+        else ((uint8_t *)out_indexes)[to] = (uint8_t)place;
     }
+}
+
+static void GW_AT(gw_split)(const uint32_t *keys, const void *codes, int wide_codes, int64_t n, const uint32_t *places, int64_t buckets,
+                            int groups, int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes)
+{
+    if (!wide_codes) GW_AT(gw_split_as)(keys, codes, 0, n, places, buckets, groups, 0, counts, out_keys, out_indexes, sizes);
+    else if (!wide) GW_AT(gw_split_as)(keys, codes, 1, n, places, buckets, groups, 0, counts, out_keys, out_indexes, sizes);
+    else GW_AT(gw_split_as)(keys, codes, 1, n, places, buckets, groups, 1, counts, out_keys, out_indexes, sizes);
 }

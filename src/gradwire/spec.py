@@ -27,6 +27,7 @@ BUILTIN = {
         "adam-sparse": "codecs.adam_sparse:AdamSparse",
         "zipml": "codecs.zipml:ZipML",
         "fastsgd": "codecs.fastsgd:FastSGD",
+        "partitioned-fastsgd": "codecs.partitioned_fastsgd:PartitionedFastSGD",
         "sketchml": "codecs.sketchml:SketchML",
         "sketchml-quan": "codecs.sketchml_quan:SketchMLQuan",
         "sketchml-key": "codecs.sketchml_key:SketchMLKey",

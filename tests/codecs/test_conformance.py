@@ -12,7 +12,7 @@ SPECS = {
         "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(rounding=stochastic)",
         "sketchml(buckets=16, groups=4)", "sketchml(center=mean)", "natural(bits=8)", "natural(rounding=nearest)",
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
-        "skcompress(center=mean, signs=split)", "sketchml-quan(buckets=16)",
+        "skcompress(center=mean, exact_tail=0.01)", "partitioned-fastsgd(tau=32, length_bits=4)", "sketchml-quan(buckets=16)",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
         "partitioned+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
     ],
@@ -23,7 +23,7 @@ SPECS = {
     ValueCoder: [
         *gw.names("values"),
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
-        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)", "minmax(coding=huffman)",
+        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)", "minmax(coding=huffman)", "minmax(exact_tail=0.1, signs=split)",
         "minmax(buckets=2000, groups=3)",
     ],
     Sparsifier: [*gw.names("sparsifiers"), "topk(ratio=0.5)", "topk(k=1)"],

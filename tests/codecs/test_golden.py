@@ -20,7 +20,7 @@ SPECS = [
     *gw.list_codecs(),
     "natural(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(rounding=stochastic)", "sketchml(center=mean)",
     "topk(ratio=0.25)+byteflag+fp16", "threshold(t=0.01)+bitflag(widths=optimal)+bf16", "nonzero+adaptive+quantile", "byteflag+minmax(groups=4)",
-    "skcompress(center=mean)", "bitflag+minmax(buckets=1024, groups=2, coding=huffman)",
+    "skcompress(center=mean)", "sketchml(exact_tail=0.05)", "bitflag+minmax(buckets=1024, groups=2, coding=huffman)",
     "partitioned+fp32", "partitioned(length_bits=4, width_bits=3)+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
 ]  # fmt: skip
 

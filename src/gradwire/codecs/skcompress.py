@@ -9,7 +9,7 @@ from .sketchml import SketchML
 
 @dataclass(frozen=True)
 class SKCompress(SketchML):
-    """nonzero + bitflag per group + minmax(buckets, rows, col_ratio, groups, center, signs, sketch, coding=huffman)."""
+    """nonzero + bitflag per group + minmax(buckets, rows, col_ratio, groups, center, signs, sketch, exact_tail, coding=huffman)."""
 
     name = "skcompress"
     summary = "quantile buckets in MinMaxSketches with Huffman-coded cells, bit-flag delta keys"

@@ -9,7 +9,7 @@ from .values.minmax import MinMax
 
 @dataclass(frozen=True)
 class SketchML(Preset):
-    """nonzero + byteflag per group + minmax(buckets, rows, col_ratio, groups, center, signs, sketch)."""
+    """nonzero + byteflag per group + minmax(buckets, rows, col_ratio, groups, center, signs, sketch, exact_tail)."""
 
     buckets: int = MinMax.buckets
     rows: int = MinMax.rows
@@ -18,6 +18,7 @@ class SketchML(Preset):
     center: str = MinMax.center
     signs: str = MinMax.signs
     sketch: str = MinMax.sketch
+    exact_tail: float = MinMax.exact_tail
 
     name = "sketchml"
     summary = "quantile buckets in MinMaxSketches, byte-flag delta keys"
@@ -27,5 +28,5 @@ class SketchML(Preset):
         return Composed(one("sparsifiers", "nonzero"), one("keys", "byteflag"), self._values("fixed"), self.spec)
 
     def _values(self, coding):
-        names = ("buckets", "rows", "col_ratio", "groups", "center", "signs", "sketch")
+        names = ("buckets", "rows", "col_ratio", "groups", "center", "signs", "sketch", "exact_tail")
         return build("values", "minmax", {name: getattr(self, name) for name in names} | {"coding": coding})

@@ -60,19 +60,38 @@ def pack(codes, bits):
     return np.packbits(stream.reshape(-1), bitorder="little").tobytes()
 
 
+def bucketed(coder, values, step):
+    """(bucket of each value, buckets' values, buckets below zero, which values stay exact), from the splits on."""
+    exact = np.zeros(len(values), bool)
+    largest = np.argsort(-np.abs(values), kind="stable")[: int(coder.exact_tail * len(values)) + 1]
+    if len(largest) > 1:
+        exact = np.abs(values) > np.abs(values[largest[-1]])
+    rest = values[~exact]
+    cut = _buckets.cut(rest, coder, step.private("quantile"), coder.buckets - (coder.exact_tail > 0), coder.groups)
+    codes = np.searchsorted(cut.splits, values, side="right")
+    edges = np.concatenate([[cut.low], cut.splits, [cut.high]]).astype(np.float64)
+    centers = (edges[1:] + edges[:-1]) / 2
+    if coder.center == "mean":
+        for bucket in np.unique(codes[~exact]):
+            centers[bucket] = values[~exact & (codes == bucket)].mean(dtype=np.float64)
+    return codes, centers.astype(np.float32), cut.negative, exact
+
+
 def reference(coder, values, keys, step):
-    """(group, payload, decoded values) of encode_grouped, from the buckets on."""
-    codes, centers, negative = _buckets.bucketize(values, coder, step.private("quantile"), coder.groups)
-    width, seed = -(-coder.buckets // coder.groups), step.private("minmax") & 0xFFFFFFFF
+    """(group, payload, decoded values) of encode_grouped, from the splits on."""
+    codes, centers, negative, exact = bucketed(coder, values, step)
+    width, seed = -(-(coder.buckets - (coder.exact_tail > 0)) // coder.groups), step.private("minmax") & 0xFFFFFFFF
     sign = codes < negative
     outward = np.where(sign, negative - 1 - codes.astype(int), codes.astype(int) - negative)
     negative_groups = -(-negative // width)
     group = np.where(sign, outward // width, negative_groups + outward // width)
-    head = np.array([seed, negative, len(centers) - negative, 0], "<u4").tobytes()
+    head = np.array([seed, negative, len(centers) - negative, exact.sum()], "<u4").tobytes()
     table = np.concatenate([centers[:negative][::-1], centers[negative:]])
-    payload, decoded, all_cells = head + table.tobytes() + bytes(-4 * len(table) % 8), np.zeros_like(values), []
+    payload = head + table.tobytes() + bytes(-4 * len(table) % 8) + values[exact].tobytes()
+    decoded, all_cells = np.where(exact, values, np.float32(0)), []
     starts = [*range(0, negative, width), *range(negative, len(centers), width)]
     stops = [min(start + width, negative if start < negative else len(centers)) for start in starts]
+    group[exact] = len(starts)
     for i, (start, stop) in enumerate(zip(starts, stops)):
         members = group == i
         columns = int(np.ceil(coder.col_ratio * members.sum()))
@@ -94,11 +113,13 @@ def reference(coder, values, keys, step):
         "",
         "coding=huffman",
         "center=mean, signs=split",
+        "center=mean, exact_tail=0.01, coding=huffman",
+        "exact_tail=0.5, buckets=5, groups=2",
         "rows=1, col_ratio=1.7",
         "rows=3, buckets=9, groups=4",
         "rows=4, col_ratio=0.01, buckets=100, groups=7",
         "buckets=4, groups=2, coding=huffman",
-        "buckets=512, groups=255",
+        "buckets=512, groups=254",
         'buckets=65536, groups=2, sketch="exact", col_ratio=1',
     ],
 )
@@ -193,29 +214,32 @@ def test_kernels_refuse_what_would_not_fit():
 @settings(max_examples=120, deadline=None)
 @given(
     values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=100),
-    q=st.sampled_from([4, 9, 32, 256]),
+    q=st.sampled_from([5, 9, 32, 256]),
     groups=st.sampled_from([2, 3, 4]),
     rows=st.integers(1, 3),
     col_ratio=st.sampled_from([0.01, 0.3, 2.0]),
     center=st.sampled_from(["midpoint", "mean"]),
     signs=st.sampled_from(["joint", "split"]),
-    sketch=st.sampled_from(["kll(k=8)", "exact"]),
+    sketch=st.sampled_from(["kll(k=8)", "exact", "histogram"]),
+    tail=st.sampled_from([0, 0, 0.1, 0.5]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_never_a_larger_index_nor_another_sign(values, q, groups, rows, col_ratio, center, signs, sketch, seed):
-    groups, values, step = min(groups, q // 2), np.array(values, np.float32), gw.Step(seed=seed)
+def test_never_a_larger_index_nor_another_sign(values, q, groups, rows, col_ratio, center, signs, sketch, tail, seed):
+    groups, values, step = min(groups, (q - (tail > 0)) // 2), np.array(values, np.float32), gw.Step(seed=seed)
     keys = random_keys(len(values), seed)
     arguments = f'buckets={q}, groups={groups}, rows={rows}, col_ratio={col_ratio}, center={center}, signs={signs}, sketch="{sketch}"'
-    coder = gw.values(f"minmax({arguments})")
+    coder = gw.values(f"minmax({arguments}, exact_tail={tail})")
     decoded = coder.decode(coder.encode(values, keys, step), keys, step)
-    codes, centers, _ = _buckets.bucketize(values, coder, step.private("quantile"), groups)
-    assert len(centers) <= q
-    assert (np.abs(decoded) <= np.abs(centers[codes])).all()  # centers grow outwards, so: no larger index
+    codes, centers, _, exact = bucketed(coder, values, step)
+    codes, inside = np.minimum(codes, len(centers) - 1), ~exact
+    assert len(centers) + (tail > 0) <= q
+    assert np.array_equal(decoded[exact], values[exact])
     assert (decoded * np.sign(values) >= 0).all()
     assert not decoded[values == 0].any()
+    assert (np.abs(decoded) <= np.abs(centers[codes]))[inside].all()  # centers grow outwards, so: no larger index
     # Off by less than q / groups: the answer is one of the true bucket or the w − 1 before it, towards zero.
-    inwards = np.arange(-(-q // groups))[:, None] * np.where(values < 0, -1, 1)
-    assert (centers[np.clip(codes - inwards, 0, len(centers) - 1)] == decoded).any(axis=0).all()
+    inwards = np.arange(-(-(q - (tail > 0)) // groups))[:, None] * np.where(values < 0, -1, 1)
+    assert (centers[np.clip(codes - inwards, 0, len(centers) - 1)] == decoded).any(axis=0)[inside].all()
 
 
 def expected_share(ratio, rows, ties=None):
@@ -262,7 +286,7 @@ def test_share_of_exact_answers_of_the_whole_coder():
     """256 buckets in 8 groups of 32 tied indexes, 0.3 columns per pair: 44.3%."""
     values, keys = gaussian(100_000), random_keys(100_000)
     coder = gw.values('minmax(sketch="exact")')
-    codes, centers, _ = _buckets.bucketize(values, coder, 0, 8)
+    codes, centers, _, _ = bucketed(coder, values, STEP)
     decoded = coder.decode(coder.encode(values, keys, STEP), keys, STEP)
     assert (decoded == centers[codes]).mean() == pytest.approx(expected_share(0.3, 2, 32), abs=0.02)
 
@@ -321,7 +345,19 @@ def test_hash_seed_differs_between_steps_and_ranks():
 
 @pytest.mark.parametrize(
     "arguments",
-    ["rows=0", "rows=17", "rows=1.5", "col_ratio=0", "col_ratio=17", "col_ratio=x", "groups=1", "groups=256", "buckets=8", "coding=none"],
+    [
+        "rows=0",
+        "rows=17",
+        "rows=1.5",
+        "col_ratio=0",
+        "col_ratio=17",
+        "col_ratio=x",
+        "groups=1",
+        "groups=255",
+        "buckets=8",
+        "coding=none",
+        "exact_tail=0.6",
+    ],
 )
 def test_refuses_bad_options(arguments):
     more = ", groups=5" if arguments == "buckets=8" else ""
@@ -364,16 +400,16 @@ def test_hostile_details():
     coder = gw.values("minmax(buckets=9, groups=3, rows=1, col_ratio=1)")
     keys, sizes = random_keys(3), np.array([2, 1])
 
-    def payload(negative=3, positive=2, reserved=0, centers=(-1, -2, -3, 1, 2), cells=bytes([0, 0])):
-        head = np.array([7, negative, positive, reserved], "<u4").tobytes() + np.array(centers, "<f4").tobytes()
+    def payload(negative=3, positive=2, exact=0, centers=(-1, -2, -3, 1, 2), cells=bytes([0, 0])):
+        head = np.array([7, negative, positive, exact], "<u4").tobytes() + np.array(centers, "<f4").tobytes()
         return head + bytes(-len(head) % 8) + cells
 
     assert coder.decode_grouped(payload(), keys, sizes, STEP).tolist() == [-1, -1, 1]
     cases = {
-        "below 3": payload(cells=bytes([0b1111, 0])),
+        "cells below": payload(cells=bytes([0b1111, 0])),
         "wrong side": payload(centers=(-1, -2, 3, 1, 2)),
         "finite": payload(centers=(-1, -2, np.nan, 1, 2)),
-        "header": payload(reserved=1),
+        "header": payload(exact=1),
         "bytes of cells": payload(cells=bytes(3)),
         "bucket values": payload()[:20],
         "at most 9": payload(negative=8, positive=2),
@@ -385,5 +421,14 @@ def test_hostile_details():
         coder.decode_grouped(payload(negative=4, positive=4), keys, sizes, STEP)
     with pytest.raises(CorruptMessage, match="2 groups"):
         coder.decode_grouped(payload(), keys, np.array([1, 1, 1]), STEP)
+    tail = gw.values("minmax(buckets=10, groups=3, rows=1, col_ratio=1, exact_tail=0.4)")
+    good = payload(exact=1, cells=np.array([9], "<f4").tobytes() + bytes([0]))
+    assert tail.decode_grouped(good, keys, np.array([1, 1, 1]), STEP).tolist() == [-1, 1, 9]
+    for bad, of in ((good, [1, 2]), (good, [0, 1, 2]), (payload(exact=2**32 - 1), [1, 1, 1]), (good, [1, 1, 0, 1])):
+        with pytest.raises(CorruptMessage, match="of exact values"):
+            tail.decode_grouped(bad, keys, np.array(of), STEP)
+    for bad, match in ((good[:42], "bucket values"), (payload(exact=1, cells=np.array([np.inf], "<f4").tobytes()), "finite")):
+        with pytest.raises(CorruptMessage, match=match):
+            tail.decode_grouped(bad, keys, np.array([1, 1, 1]), STEP)
     with pytest.raises(CorruptMessage, match="group numbers below 3"):
         coder.decode(payload()[:40] + bytes([0b111111]) + payload()[40:], keys, STEP)
