@@ -4,7 +4,8 @@
  *                                        `refused` whose key does not exceed the key before, because the step is 0 or the sum
  *                                        passed 2^32. Lanes are summed modulo 2^32, so one refused key makes those after it void.
  */
-#if GW_LEVEL == GW_AVX512
+#if GW_LEVEL == GW_AVX512 && !defined(GW_KEYS_SUM_AVX512)
+#define GW_KEYS_SUM_AVX512
 GW_INLINE __m512i GW_AT(gw_keys_add)(__m512i steps, __m512i *key, uint32_t *refused)
 {
     const __m512i first_of_two = _mm512_setr_epi32(3, 3, 3, 3, 3, 3, 3, 3, 11, 11, 11, 11, 11, 11, 11, 11);
@@ -17,7 +18,8 @@ GW_INLINE __m512i GW_AT(gw_keys_add)(__m512i steps, __m512i *key, uint32_t *refu
     *refused = _mm512_cmpge_epu32_mask(_mm512_sub_epi32(steps, _mm512_set1_epi32(1)), keys);
     return keys;
 }
-#elif GW_LEVEL == GW_AVX2
+#elif GW_LEVEL == GW_AVX2 && !defined(GW_KEYS_SUM_AVX2)
+#define GW_KEYS_SUM_AVX2
 GW_INLINE __m256i GW_AT(gw_keys_add)(__m256i steps, __m256i *key, uint32_t *refused)
 {
     __m256i sum = _mm256_add_epi32(steps, _mm256_slli_si256(steps, 4)), keys, below;

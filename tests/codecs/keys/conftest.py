@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from gradwire import CorruptMessage
+from gradwire._ext import simd
 
 TOP = 1 << 32
 
@@ -49,6 +50,70 @@ def key_sets():
         st.builds(_from_gaps, st.lists(gap, max_size=40), st.integers(0, 3)),
         st.builds(_random, st.integers(0, 1 << 32), st.integers(0, 600), st.integers(0, 31)),
     )
+
+
+@pytest.fixture(scope="session")
+def ragged_keys():
+    """330 keys below 2³² with gaps of 0 … 27 bits, short and long ones side by side, the widest rare."""
+    rng = np.random.default_rng(7)
+    widths = rng.choice([0, 1, 2, 3, 5, 8, 9, 13, 16, 17, 20], 330)
+    widths[rng.choice(330, 6, replace=False)] = 27
+    return _from_gaps(rng.integers(0, 1 << widths), 0)[0]
+
+
+def _spoiled(n, at, key):
+    keys = np.arange(10, 10 + 3 * n, 3, dtype=np.uint32)
+    keys[at] = key
+    return keys
+
+
+@pytest.fixture(
+    params=[
+        (_spoiled(1, 0, 5), 5, "below dim 5, got key 5 at position 0"),
+        (_spoiled(2, 1, 10), 100, "got key 10 after 10 at position 1"),
+        (_spoiled(40, 0, 14), 1000, "got key 13 after 14 at position 1"),
+        (_spoiled(40, 17, 58), 1000, "got key 58 after 58 at position 17"),
+        (_spoiled(40, 39, 1000), 1000, "below dim 1000, got key 1000"),
+        (_spoiled(9000, 8999, 0), TOP, "got key 0 after 27004 at position 8999"),
+        (np.zeros((2, 2), np.uint32), 100, "shape"),
+        (np.array([0.5]), 100, "integer keys"),
+        (np.array([-1, 2]), 100, "keys in 0 … 99"),
+    ],
+    ids=lambda case: case[2],
+)
+def bad_keys(request):
+    """(keys, dim, what the error says)"""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def damaged():
+    """A function (coder): a message of 3000 keys with one byte changed, somewhere, has the same fate at all SIMD levels."""
+
+    def run(coder):
+        rng = np.random.default_rng(3)
+        keys = np.cumsum(rng.integers(1, 1 << rng.integers(1, 12, 3000))).astype(np.uint32)
+        dim, fates = int(keys[-1]) + 1, []
+        good, before = bytes(coder.encode(keys, dim)), simd.level()
+        places = np.concatenate([np.arange(8), rng.integers(0, len(good), 200), len(good) - 1 - np.arange(8)])
+        changes = [(int(place), int(change)) for place, change in zip(places, rng.integers(1, 256, len(places)))]
+        try:
+            for level in simd.levels():
+                simd.use(level)
+                fates.append([_fate(coder, good[:at] + bytes([good[at] ^ change]) + good[at + 1 :], keys, dim) for at, change in changes])
+        finally:
+            simd.use(before)
+        assert all(fate == fates[0] for fate in fates)
+        assert {type(fate) for fate in fates[0]} == {bytes, str}
+
+    return run
+
+
+def _fate(coder, payload, keys, dim):
+    try:
+        return coder.decode(payload, len(keys), dim).tobytes()
+    except CorruptMessage as error:
+        return str(error)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradwire
@@ -15,6 +15,7 @@ SPECS = [
     "bitflag(widths=optimal)",
     *(f"bitflag(flag_bits={f}, widths={w})" for f in (0, 1, 3, 5) for w in ("multiples", "optimal")),
 ]
+TOP = 1 << 32
 UNIFORM_BYTE = [1, 1, 2, 4, 8, 16, 32, 64, 128]
 """How many of the numbers 0 … 255 are 0, 1, … 8 bits wide."""
 
@@ -30,30 +31,32 @@ def multiples(largest, f):
     return sorted({min(step * i, largest) for i in range(1, 2**f + 1)})
 
 
-def reference(keys, f, widths):
-    """The format of bitflag.h in NumPy."""
+def gaps_of(keys):
     gaps = keys.astype(np.int64)
     gaps[1:] = np.diff(gaps) - 1
-    needed = np.array([int(gap).bit_length() for gap in gaps])
-    code = np.searchsorted(widths, needed)
+    return gaps
+
+
+def bit_widths(gaps):
+    return np.searchsorted(1 << np.arange(32), gaps, side="right")
+
+
+def gap_widths(keys):
+    return np.bincount(bit_widths(gaps_of(keys)), minlength=33)
+
+
+def reference(keys, f, widths):
+    """The format of bitflag.h in NumPy."""
+    gaps = gaps_of(keys)
+    code = np.searchsorted(widths, bit_widths(gaps))
     header = sum(1 << b for b in widths) | f << 33
     flags = np.packbits(code[:, None] >> np.arange(f) & 1, bitorder="little")
     payload = np.packbits((gaps[:, None] >> np.arange(32) & 1)[np.arange(32) < np.array(widths)[code][:, None]], bitorder="little")
     return header.to_bytes(5, "little") + flags.tobytes() + payload.tobytes()
 
 
-def gap_widths(keys):
-    gaps = keys.astype(np.int64)
-    gaps[1:] = np.diff(gaps) - 1
-    return np.bincount([int(gap).bit_length() for gap in gaps], minlength=33)
-
-
-@pytest.mark.parametrize("spec", SPECS)
-@given(data=st.data())
-@settings(deadline=None, max_examples=40)
-def test_equals_the_reference_and_roundtrips(spec, key_sets, data):
-    keys, dim = data.draw(key_sets)
-    coder = gradwire.keys(spec)
+def check(coder, keys, dim):
+    """The payload is the reference's, as long as `estimate` says, and decodes to the keys."""
     payload = bytes(coder.encode(keys, dim))
     if len(keys):
         f, widths, bits = choose_widths(gap_widths(keys), coder.flag_bits, coder.widths)
@@ -63,6 +66,45 @@ def test_equals_the_reference_and_roundtrips(spec, key_sets, data):
         assert payload == b""
     assert coder.estimate(keys, dim) == len(payload)
     np.testing.assert_array_equal(coder.decode(payload, len(keys), dim), keys)
+    return payload
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@given(data=st.data())
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_equals_the_reference_and_roundtrips(spec, key_sets, simd_level, data):
+    check(gradwire.keys(spec), *data.draw(key_sets))
+
+
+@pytest.mark.parametrize("spec", SPECS[:2])
+def test_every_length(spec, ragged_keys, simd_level):
+    coder = gradwire.keys(spec)
+    for n in range(330):
+        check(coder, ragged_keys[:n], TOP)
+
+
+@pytest.mark.parametrize("largest", [0, 1, 7, 13, 14, 15, 25, 26, 28, 31])
+@pytest.mark.parametrize("f", range(6))
+def test_long_messages(f, largest, simd_level):
+    """Whole blocks, chunks of the histogram, words that four gaps overflow, gaps beyond 25 bits, and some that take all 32."""
+    rng = np.random.default_rng(largest)
+    gaps = rng.integers(0, 1 << largest, max(40, min(20_000, 1 << (33 - largest))), endpoint=True)
+    gaps[rng.random(len(gaps)) < 0.3] = 0
+    gaps[[0, len(gaps) // 2]] = 0, (1 << 32) - 1 - gaps.sum() - len(gaps) if f % 2 and gaps.sum() < 1 << 31 else 0
+    keys = np.cumsum(gaps + 1) - 1
+    keys = keys[keys < TOP].astype(np.uint32)
+    for kind in ("multiples", "optimal"):
+        payload = check(BitFlag(f, kind), keys, TOP)
+        with pytest.raises(gradwire.CorruptMessage, match="too large"):
+            BitFlag(f, kind).decode(payload, len(keys), int(keys[-1]))
+
+
+def test_refuses_what_are_no_keys(bad_keys, simd_level):
+    """The kernel finds that something is wrong, the error is that of every other coder."""
+    keys, dim, match = bad_keys
+    for what in (BitFlag().encode, BitFlag().estimate):
+        with pytest.raises(gradwire.DataError, match=match):
+            what(keys, dim)
 
 
 histograms = st.lists(st.integers(0, 20), min_size=1, max_size=11).filter(any)
@@ -118,11 +160,16 @@ def test_a_run_costs_one_bit_a_key():
     assert len(BitFlag().encode(keys, 8000)) == len(BitFlag(widths="optimal").encode(keys, 8000)) == 5 + 1000
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", [*SPECS[:2], "bitflag(flag_bits=3)", "bitflag(flag_bits=5, widths=optimal)"])
 @given(data=st.data())
-@settings(deadline=None, max_examples=30)
-def test_hostile_bytes(spec, key_sets, attack, data):
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_bytes(spec, key_sets, attack, simd_level, data):
     attack(gradwire.keys(spec), *data.draw(key_sets), seed=data.draw(st.integers(0, 1000)))
+
+
+@pytest.mark.parametrize("spec", SPECS[1:5])
+def test_all_levels_say_the_same_about_damaged_messages(spec, damaged):
+    damaged(gradwire.keys(spec))
 
 
 def head(f, *widths):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradwire
@@ -21,32 +21,53 @@ def reference(keys, lengths):
     return flags.tobytes() + gaps.view(np.uint8).reshape(-1, 4)[np.arange(4) < size[:, None]].tobytes()
 
 
-@pytest.mark.parametrize("spec", SPECS)
-@given(data=st.data())
-@settings(deadline=None)
-def test_equals_the_reference_and_roundtrips(spec, key_sets, data):
-    keys, dim = data.draw(key_sets)
-    coder = gradwire.keys(spec)
+def check(coder, keys, dim):
+    """The payload is the reference's, as long as `estimate` says, and decodes to the keys."""
     payload = bytes(coder.encode(keys, dim))
     assert payload == reference(keys, coder.lengths)
     assert coder.estimate(keys, dim) == len(payload)
     np.testing.assert_array_equal(coder.decode(payload, len(keys), dim), keys)
 
 
-def test_a_million_keys():
+@pytest.mark.parametrize("spec", SPECS)
+@given(data=st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_equals_the_reference_and_roundtrips(spec, key_sets, simd_level, data):
+    check(gradwire.keys(spec), *data.draw(key_sets))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_length(spec, ragged_keys, simd_level):
+    coder = gradwire.keys(spec)
+    for n in range(330):
+        check(coder, ragged_keys[:n], 1 << 32)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_million_keys(spec, simd_level):
     """More than the kernel counts in one go."""
     keys = np.cumsum(np.random.default_rng(1).geometric(1 / 300, (1 << 20) + 77)).astype(np.uint32)
-    coder = ByteFlag()
-    payload = bytes(coder.encode(keys, 1 << 32))
-    assert payload == reference(keys, "1234") and coder.estimate(keys, 1 << 32) == len(payload)
-    np.testing.assert_array_equal(coder.decode(payload, len(keys), 1 << 32), keys)
+    check(gradwire.keys(spec), keys, 1 << 32)
+
+
+def test_refuses_what_are_no_keys(bad_keys, simd_level):
+    """The kernel finds that something is wrong, the error is that of every other coder."""
+    keys, dim, match = bad_keys
+    for what in (ByteFlag().encode, ByteFlag().estimate):
+        with pytest.raises(gradwire.DataError, match=match):
+            what(keys, dim)
 
 
 @pytest.mark.parametrize("spec", SPECS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
-def test_hostile_bytes(spec, key_sets, attack, data):
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_bytes(spec, key_sets, attack, simd_level, data):
     attack(gradwire.keys(spec), *data.draw(key_sets), seed=data.draw(st.integers(0, 1000)))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_all_levels_say_the_same_about_damaged_messages(spec, damaged):
+    damaged(gradwire.keys(spec))
 
 
 def test_400_small_gaps_cost_10_bits_each():
