@@ -137,12 +137,15 @@ def large_key_sets():
 
 @pytest.mark.parametrize("name", large_key_sets())
 def test_never_more_than_half_a_percent_above_the_best_single_coder(name):
+    """Nor more than 3% above deflate, which is judged by a sample alone."""
     keys, dim = large_key_sets()[name]
     coder = gradwire.keys("adaptive")
     payload = bytes(coder.encode(keys, dim))
     sizes = {c.name: len(c.encode(keys, dim)) for c in candidates(coder)}
     chosen = payload[1 : 1 + payload[0]].decode()
-    assert len(payload) - len(head(chosen)) <= 1.005 * min(sizes.values()), f"{chosen} of {sizes}"
+    size = len(payload) - len(head(chosen))
+    assert size <= 1.005 * min(sizes[other] for other in sizes if other != "deflate"), f"{chosen} of {sizes}"
+    assert size <= 1.03 * sizes["deflate"], f"{chosen} of {sizes}"
     assert coder.estimate(keys, dim) == len(payload)
     np.testing.assert_array_equal(coder.decode(payload, len(keys), dim), keys)
 
