@@ -1,131 +1,122 @@
 /* Logarithmic quantisation: the code of a value is how many bounds its magnitude is below.
  *
- *   m      bits of |v| as an integer: magnitudes compare as their bits do
- *   code   number of e in 0 … tau - 2 with m < bounds[e], so 0 … tau - 1
- *   wire   code | sign << width, width = ceil(log2(tau))
+ *   m          bits of |v| as an integer: magnitudes compare as their bits do
+ *   levels[e]  scale * b^-e, e = 0 … tau - 1: halves[2e] * scale in double, then to float. halves[i] = b^(-i/2), given.
+ *   bounds[e]  "nearest": the smallest float >= halves[2e + 1] * scale, a product in double; "down" and "stochastic": levels[e]; "up": the
+ *              float after levels[e + 1]. Then kept >= 2^-149 and <= max(scale, 2^-149). They do not increase.
+ *   code       number of e in 0 … tau - 2 with m < bounds[e], so 0 … tau - 1. Rounding "stochastic" then takes code c - 1 > -1 if
+ *              u * (levels[c - 1] - levels[c]) < min(|v|, scale) - levels[c], in double, u = (gw_random32(seed, i) >> 1) + 1/2) * 2^-31.
+ *   wire       code | sign << width, width = ceil(log2(tau)), packed as in bitpack.h in width + 1 bits
  *
- * bounds    2^width - 1 float bits, not increasing; entries from tau - 1 on are 0. Where they stand is the format's business (logquant.py).
- * period    0, or k = 1, 2, 4 or 8 bounds per octave: bounds[e + k] == bounds[e] - 2^23 for all e < tau - 1 - k,
- *           bounds[0] - bounds[k - 1] <= 2^23, none is subnormal and k < tau. Then the code is a sum of k differences of exponents;
- *           else it is found by halving. Both give the same codes.
- * gains     NULL, or for stochastic rounding tau doubles, 2^31 / (levels[c - 1] - levels[c]); 0 for c = 0 and where that is no number.
- *           A value above levels[c] then gets the code c - 1 if r + 1/2 < (|v| - levels[c]) * gains[c], r = gw_random32(seed, i) >> 1.
+ * How codes are found fast. Cut the integers m into cells of 2^shift, so small that none has two bounds. In a cell with `above` bounds
+ * above it and one at x inside (x = its start if there is none), code = (x + (above + 1) * 2^shift - 1 - m) >> shift: all of it
+ * but m is a table (GW_LOG_CELLS). If there are k = 1, 2 or 4 bounds per octave, bounds[e + k] = bounds[e] - 2^23, the same holds with
+ * >> (23 - log2 k) and a table of 8 cells for all octaves (GW_LOG_OCTAVE), which fits a register. Where bounds are equal, subnormal or
+ * too many the code is found by halving. All three give the same codes.
  *
- *   gw_log_peak      the largest m of n floats, 0 if n = 0; 0x7F800000 and more if one is infinite or NaN.
- *   gw_log_encode    reads n <= 2^32 floats; writes n bytes (width 7) or n uint16 (any width).
- *   gw_log_decode8, gw_log_decode16   out[i] = table[wire[i]]: the table has an entry for every code that n codes can hold.
+ *   gw_log_tables    writes levels[0 … tau - 1] and bounds[0 … tau - 1].
+ *   gw_log_plan      chooses; cells has room for GW_LOG_MAX_CELLS words, bounds for 2^width floats (those from tau - 1 on become 0).
+ *   gw_log_encode    reads n <= 2^32 finite floats; writes gw_packed_nbytes(n, width + 1) bytes, or, if `wide`, n uint16.
+ *   gw_log_decode    reads those; out[i] = table[wire[i]], table of 2^(width + 1) floats. Returns the largest code without its sign.
  *
- * Loops run over blocks of 64 that the compiler vectorises; nothing is allocated and no byte buffer needs an alignment.
+ * Blocks of values go through buffers of 2 KiB; nothing is allocated and no byte buffer needs an alignment.
  */
 #ifndef GW_LOGQUANT_H
 #define GW_LOGQUANT_H
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include "clones.h"
+#include "bitpack.h"
+#include "extent.h"
 #include "random.h"
 
-enum { GW_LOG_BLOCK = 64, GW_LOG_PERIODS = 8 };
+enum { GW_LOG_BLOCK = 512, GW_LOG_MAX_CELLS = 8192 };
+enum { GW_LOG_NEAREST, GW_LOG_DOWN, GW_LOG_UP, GW_LOG_STOCHASTIC };
+enum { GW_LOG_HALVING, GW_LOG_CELLS, GW_LOG_OCTAVE };
 
 typedef struct {
+    int tau, width, stochastic, method, shift;
+    uint32_t top, floor, first;         /* the clamps of m; the number of the first cell */
+    const float *levels;
     const int32_t *bounds;
-    int width, period, tau;
-    const double *levels, *gains;
+    const uint32_t *cells;
     uint64_t seed;
 } gw_log_quantiser;
 
-GW_CLONES uint32_t gw_log_peak(const float *values, int64_t n)
+static void gw_log_tables(const double *halves, int tau, int rounding, float scale, float *levels, float *bounds)
 {
-    int32_t peak = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t bits;
-        memcpy(&bits, values + i, 4);
-        bits &= 0x7FFFFFFF;
-        peak = bits > peak ? bits : peak;
-    }
-    return (uint32_t)peak;
-}
-
-/* Of the bounds j, j + k, j + 2k, …, each 2^23 below the one before, ceil((bounds[j] - m) / 2^23) are above m. One of these terms is
- * negative only if m is not below any bound, so the sum is clamped once. A constant k makes this one vectorised loop. */
-GW_INLINE void gw_log_by_octave(const gw_log_quantiser *q, int k, const int32_t *restrict m, int32_t *restrict codes)
-{
-    int32_t bound[GW_LOG_PERIODS], last = q->tau - 1;
-    for (int j = 0; j < k; j++) bound[j] = q->bounds[j] + 0x7FFFFF;
-    for (int l = 0; l < GW_LOG_BLOCK; l++) {
-        int32_t code = 0;
-        for (int j = 0; j < k; j++) code += (bound[j] - m[l]) >> 23;
-        code = code > 0 ? code : 0;
-        codes[l] = code < last ? code : last;
-    }
-}
-
-GW_INLINE void gw_log_by_halving(const gw_log_quantiser *q, const int32_t *restrict m, int32_t *restrict codes)
-{
-    for (int l = 0; l < GW_LOG_BLOCK; l++) codes[l] = 0;
-    for (int32_t half = 1 << q->width >> 1; half; half >>= 1) {
-        const int32_t *bounds = q->bounds + half - 1;
-        for (int l = 0; l < GW_LOG_BLOCK; l++) codes[l] += m[l] < bounds[codes[l]] ? half : 0;
-    }
-}
-
-GW_INLINE void gw_log_stochastic(const gw_log_quantiser *q, uint32_t first, const float *values, int32_t *restrict codes)
-{
-    for (uint32_t l = 0; l < GW_LOG_BLOCK; l++) {
-        double r = (double)(int32_t)(gw_random32(q->seed, first + l) >> 1) + 0.5, v = values[l];
-        double excess = ((v < 0 ? -v : v) - q->levels[codes[l]]) * q->gains[codes[l]];
-        codes[l] -= r < excess;
-    }
-}
-
-GW_INLINE void gw_log_block(const gw_log_quantiser *q, uint32_t first, const float *values, int wide, uint8_t *restrict out)
-{
-    int32_t m[GW_LOG_BLOCK], codes[GW_LOG_BLOCK];
-    memcpy(m, values, sizeof m);
-    for (int l = 0; l < GW_LOG_BLOCK; l++) m[l] &= 0x7FFFFFFF;
-    switch (q->period) {
-    case 1: gw_log_by_octave(q, 1, m, codes); break;
-    case 2: gw_log_by_octave(q, 2, m, codes); break;
-    case 4: gw_log_by_octave(q, 4, m, codes); break;
-    case 8: gw_log_by_octave(q, 8, m, codes); break;
-    default: gw_log_by_halving(q, m, codes);
-    }
-    if (q->gains) gw_log_stochastic(q, first, values, codes);
-    for (int l = 0; l < GW_LOG_BLOCK; l++) {
+    const uint32_t top = scale > 0 ? gw_bits_of(scale) : 1;
+    for (int e = 0; e < tau; e++) {
         uint32_t bits;
-        memcpy(&bits, values + l, 4);
-        uint16_t wire = (uint16_t)((uint32_t)codes[l] | bits >> 31 << q->width);
-        if (wide) memcpy(out + 2 * l, &wire, 2);
-        else out[l] = (uint8_t)wire;
+        levels[e] = (float)(scale * halves[2 * e]);
+        if (rounding == GW_LOG_NEAREST) {
+            double exact = scale * halves[2 * e + 1];
+            bits = gw_bits_of((float)exact);
+            bits += (float)exact < exact;
+        } else if (rounding == GW_LOG_UP) bits = gw_bits_of((float)(scale * halves[2 * e + 2])) + 1;
+        else bits = gw_bits_of(levels[e]);
+        bits = bits < 1 ? 1 : bits > top ? top : bits;
+        bounds[e] = gw_float_of(bits);
     }
 }
 
-GW_INLINE void gw_log_encode_as(const gw_log_quantiser *q, const float *values, int64_t n, int wide, uint8_t *out)
+/* The k of 1, 2, 4 for which the bounds repeat k codes on at half their size, none subnormal, as if they went on for ever; else 0. */
+static int gw_log_period(const int32_t *bounds, int count, int32_t top)
 {
-    int64_t i = 0, size = wide ? 2 : 1;
-    for (; i + GW_LOG_BLOCK <= n; i += GW_LOG_BLOCK) gw_log_block(q, (uint32_t)i, values + i, wide, out + i * size);
-    if (i < n) {
-        float last[GW_LOG_BLOCK] = {0};
-        uint8_t last_out[2 * GW_LOG_BLOCK];
-        memcpy(last, values + i, (size_t)(n - i) * 4);
-        gw_log_block(q, (uint32_t)i, last, wide, last_out);
-        memcpy(out + i * size, last_out, (size_t)((n - i) * size));
+    for (int k = 1; k <= 4; k *= 2) {
+        int fits = count >= k && bounds[0] - bounds[k - 1] <= 1 << 23 && bounds[count - 1] >= 1 << 23 && bounds[k - 1] > top - (1 << 23);
+        for (int e = 0; fits && e + k < count; e++) fits = bounds[e + k] == bounds[e] - (1 << 23);
+        for (int e = 0; fits && e + 1 < k; e++) fits = bounds[e] - bounds[e + 1] >= 1 << 20;
+        if (fits) return k;
+    }
+    return 0;
+}
+
+/* The table entry of the cell of 2^shift integers that starts at `start`, for codes of 2^step integers; *e bounds are above the cell
+ * before and are counted on to those above this one. */
+static uint32_t gw_log_cell(const int32_t *bounds, int count, uint32_t start, int shift, int step, int *e)
+{
+    uint32_t x = start, end = start + ((uint32_t)1 << shift);
+    while (*e < count && (uint32_t)bounds[*e] >= end) ++*e;
+    if (*e < count && (uint32_t)bounds[*e] > start) x = (uint32_t)bounds[*e];
+    return x + ((uint32_t)(*e + 1) << step) - 1;
+}
+
+static void gw_log_plan(gw_log_quantiser *q, int32_t *bounds, uint32_t *cells, float scale)
+{
+    int count = q->tau - 1, e = 0, k, shift = 23;
+    int32_t gap = INT32_MAX;
+    memset(bounds + count, 0, (((size_t)1 << q->width) - (size_t)count) * 4);
+    q->bounds = bounds;
+    q->cells = cells;
+    q->top = gw_bits_of(scale);
+    q->floor = (uint32_t)bounds[count - 1] - 1;
+    q->method = GW_LOG_HALVING;
+    k = gw_log_period(bounds, count, (int32_t)q->top);
+    if (k) {
+        /* Eight cells down from an octave that begins below the last bound of a whole period. */
+        int32_t last = ((bounds[0] >> 20) - 7) << 20;
+        q->method = GW_LOG_OCTAVE;
+        q->shift = 23 - (k > 1) - (k > 2);
+        for (int c = 7; c >= 0; c--) {
+            uint32_t start = (uint32_t)last + ((uint32_t)c << 20);
+            cells[start >> 20 & 7] = gw_log_cell(bounds, count, start, 20, q->shift, &e);
+        }
+        return;
+    }
+    for (int i = 1; i < count; i++) gap = bounds[i - 1] - bounds[i] < gap ? bounds[i - 1] - bounds[i] : gap;
+    while (shift && (gap < 1 << shift || ((int64_t)(q->tau + 1) << shift) > INT32_MAX)) shift--;
+    q->first = q->floor >> shift;
+    if (gap < 1 || (q->top >> shift) - q->first >= GW_LOG_MAX_CELLS) return;
+    q->method = GW_LOG_CELLS;
+    q->shift = shift;
+    for (uint32_t c = q->top >> shift; c + 1 > q->first; c--) {
+        cells[c - q->first] = gw_log_cell(bounds, count, c << shift, shift, shift, &e);
+        if (c == 0) break;
     }
 }
 
-GW_CLONES void gw_log_encode(const gw_log_quantiser *q, const float *values, int64_t n, int wide, uint8_t *out)
-{
-    if (wide) gw_log_encode_as(q, values, n, 1, out);
-    else gw_log_encode_as(q, values, n, 0, out);
-}
+#define GW_KERNELS "logquant_kernels.h"
+#include "levels.h"
 
-static void gw_log_decode8(const uint8_t *wire, int64_t n, const float *table, float *restrict out)
-{
-    for (int64_t i = 0; i < n; i++) out[i] = table[wire[i]];
-}
-
-static void gw_log_decode16(const uint16_t *wire, int64_t n, const float *table, float *restrict out)
-{
-    for (int64_t i = 0; i < n; i++) out[i] = table[wire[i]];
-}
+GW_DISPATCH(void, gw_log_encode, (const gw_log_quantiser *q, const float *values, int64_t n, int wide, uint8_t *out), (q, values, n, wide, out))
+GW_DISPATCH(uint32_t, gw_log_decode, (const uint8_t *in, int64_t n, int width, int wide, const float *table, float *out),
+            (in, n, width, wide, table, out))
 #endif

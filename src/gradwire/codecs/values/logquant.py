@@ -17,17 +17,15 @@ from functools import lru_cache
 import numpy as np
 
 from ..._ext import bitpack as _bitpack
+from ..._ext import extent as _extent
 from ..._ext import logquant as _logquant
-from ..._ext import sparse as _sparse
 from ...errors import ConfigError, CorruptMessage
 from ..base import ValueCoder
 from .payload import checked, count, flat, refuse_nonfinite
 
-ROUNDINGS = ("nearest", "down", "up", "stochastic")
+ROUNDINGS = _logquant.ROUNDINGS
 SCALES = ("max", "none")
 _SCALE = struct.Struct("<f4x")
-_SMALLEST = np.float32(2.0**-149)
-_INFINITY_BITS = 0x7F800000
 
 
 @lru_cache(maxsize=16)
@@ -41,9 +39,8 @@ def powers(base, tau):
     return np.array(table)
 
 
-@lru_cache(maxsize=16)
 def tables(base, tau, rounding, scale):
-    """(levels, bounds), float32 (τ,) each, for a scale ≥ 0.
+    """(levels, bounds), float32 (τ,) each, for a float32 scale ≥ 0.
 
     levels[e] = scale · b^(−e), the decoded magnitude: a product in float64, rounded to float32; 0 where that underflows.
     A magnitude below exactly the first e bounds has the code e; below all of them it has none. bounds[e] is the smallest float32
@@ -51,24 +48,9 @@ def tables(base, tau, rounding, scale):
     levels[e + 1] ("up"). The bounds do not increase; they are kept above 0 and not above scale, so 0 has no code and the
     largest value has the code 0.
     """
-    halves = powers(base, tau)
-    levels = (scale * halves[::2]).astype(np.float32)
-    if rounding == "nearest":
-        exact = scale * halves[1::2]
-        bounds = exact.astype(np.float32)
-        bounds = np.where(bounds < exact, _next(bounds), bounds)
-    else:
-        bounds = _next(levels[1:]) if rounding == "up" else levels[:-1]
-    bounds = np.clip(bounds, _SMALLEST, max(np.float32(scale), _SMALLEST))
-    levels = levels[:-1]
-    levels.flags.writeable = bounds.flags.writeable = False
-    return levels, bounds
-
-
-def _next(values):
-    """The next float32 above each; infinite above the largest."""
-    with np.errstate(over="ignore"):
-        return np.nextafter(values, np.float32(np.inf))
+    levels, bounds = np.empty(tau, np.float32), np.empty(1 << (tau - 1).bit_length(), np.float32)
+    _logquant.tables(powers(base, tau), tau, rounding, scale, levels, bounds)
+    return levels, bounds[:tau]
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,9 @@ class LogQuant(ValueCoder):
         """bool (nnz,): True where e ≤ τ − 1."""
         values = flat(values)
         _, bounds = self._tables(self._scale_of(values))
-        return np.abs(values) >= bounds[-1]
+        mask = np.empty(len(values), bool)
+        _extent.mask_from(values, bounds[-1], mask.view(np.uint8))
+        return mask
 
     def tables_nbytes(self, payload, nnz):
         return _SCALE.size if self.scale == "max" else 0
@@ -130,11 +114,9 @@ class LogQuant(ValueCoder):
         payload = np.empty(self._nbytes(len(values)), np.uint8)
         if at:
             _SCALE.pack_into(payload, 0, scale)
-        wire = payload[at:]
-        codes = wire if self.bits == 8 else np.empty(2 * len(values), np.uint8)
-        _logquant.encode(values, *self._kernel_tables(scale), step.private("logquant"), codes)
-        if self.bits != 8:
-            _bitpack.pack(codes.view(np.uint16), self.bits, wire)
+        levels, bounds = self._tables(scale)
+        seed, cells = step.private("logquant"), np.empty(_logquant.MAX_CELLS, np.uint32)
+        _logquant.encode(values, levels, bounds.base, self.tau, self.rounding, scale, seed, cells, payload[at:])
         return payload
 
     def decode(self, payload, keys, step, nnz=None):
@@ -146,16 +128,10 @@ class LogQuant(ValueCoder):
             if not math.isfinite(scale) or math.copysign(1, scale) < 0 or payload[4:8].any():
                 raise CorruptMessage(f"logquant values: expected a finite scale ≥ 0 and four zero bytes, got {bytes(payload[:8])}")
         levels, _ = self._tables(scale)
-        table = np.full((2, 1 << self.bits - 1), np.nan, np.float32)
-        table[:, : self.tau] = levels, -levels
+        table = np.zeros((2, 1 << self.bits - 1), np.float32)
+        table[0, : self.tau], table[1, : self.tau] = levels, -levels
         values = np.empty(nnz, np.float32)
-        if self.bits == 8:
-            _logquant.decode8(payload[at:], table.ravel(), values)
-        else:
-            codes = np.empty(nnz, np.uint16)
-            _bitpack.unpack(payload[at:], nnz, self.bits, codes)
-            _logquant.decode16(codes, self.bits, table.ravel(), values)
-        if self.tau < table.shape[1] and _sparse.first_nonfinite(values) >= 0:
+        if _logquant.decode(payload[at:], table.ravel(), values) >= self.tau:
             raise CorruptMessage(f"logquant values: expected codes below {self.tau}")
         return values
 
@@ -163,32 +139,10 @@ class LogQuant(ValueCoder):
         return self.tables_nbytes(None, nnz) + _bitpack.packed_nbytes(nnz, self.bits)
 
     def _scale_of(self, values):
-        bits = _logquant.peak(values)
-        if bits >= _INFINITY_BITS:
+        peak = _extent.peak(values)
+        if peak is None:
             refuse_nonfinite(self.name, values)
-        return float(np.uint32(bits).view(np.float32)) if self.scale == "max" else 1.0
+        return peak if self.scale == "max" else 1.0
 
     def _tables(self, scale):
         return tables(self.base, self.tau, self.rounding, scale)
-
-    def _kernel_tables(self, scale):
-        """(bounds, tau, period, levels, gains) as logquant.h wants them."""
-        levels, bounds = self._tables(scale)
-        bits = np.zeros((1 << self.bits - 1) - 1, np.int32)
-        bits[: self.tau - 1] = bounds[:-1].view(np.int32)
-        if self.rounding != "stochastic":
-            return bits, self.tau, _period(bits[: self.tau - 1]), None, None
-        levels = levels.astype(np.float64)
-        gaps = levels[:-1] - levels[1:]
-        gains = np.zeros(self.tau)
-        np.divide(2.0**31, gaps, out=gains[1:], where=gaps > 0)
-        return bits, self.tau, _period(bits[: self.tau - 1]), levels, gains
-
-
-def _period(bits):
-    """The k of 1, 2, 4, 8 for which the bounds repeat k codes on at half their size, none subnormal; 0 if there is none."""
-    for k in (1, 2, 4, 8):
-        octave = k <= len(bits) and bits[0] - bits[k - 1] <= 1 << 23 and bits[-1] >= 1 << 23
-        if octave and np.array_equal(bits[k:], bits[:-k] - (1 << 23)):
-            return k
-    return 0
