@@ -55,6 +55,18 @@ static int gw_assign_table(const uint32_t *splits, uint32_t m, uint16_t *table)
     return crowded;
 }
 
+/* Position of the lowest bit of x, which is not 0. */
+GW_INLINE int gw_lowest_bit(uint32_t x)
+{
+#if defined(__GNUC__)
+    return __builtin_ctz(x);
+#else
+    int at = 0;
+    while (!(x >> at & 1)) at++;
+    return at;
+#endif
+}
+
 GW_INLINE void gw_put_code(void *codes, int wide, int64_t i, uint32_t code)
 {
     if (wide) ((uint16_t *)codes)[i] = (uint16_t)code;

@@ -30,33 +30,61 @@ GW_INLINE __m512i GW_AT(gw_order16)(__m512i bits)
     return _mm512_xor_si512(bits, _mm512_or_si512(_mm512_srai_epi32(bits, 31), sign));
 }
 
-/* Which of up to 16 values lie outside low … high. */
-GW_INLINE __mmask16 GW_AT(gw_outside16)(const float *v, int64_t left, uint32_t low, uint32_t high, __m512i *bits)
+/* Bit i says that v[i] lies outside low … high, i < 16. */
+GW_INLINE uint32_t GW_AT(gw_outside16)(const float *v, uint32_t low, uint32_t high)
 {
-    __mmask16 there = left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1);
-    *bits = _mm512_maskz_loadu_epi32(there, v);
-    __m512i above = _mm512_sub_epi32(GW_AT(gw_order16)(*bits), _mm512_set1_epi32((int)low));
-    return _mm512_mask_cmpgt_epu32_mask(there, above, _mm512_set1_epi32((int)(high - low)));
+    __m512i above = _mm512_sub_epi32(GW_AT(gw_order16)(_mm512_loadu_si512(v)), _mm512_set1_epi32((int)low));
+    return _mm512_cmpgt_epu32_mask(above, _mm512_set1_epi32((int)(high - low)));
+}
+
+/* Writes those of 16 values whose bits are set, and zeros behind them: 16 in all. */
+GW_INLINE void GW_AT(gw_compress16)(const float *v, uint32_t keep, float *out)
+{
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32((__mmask16)keep, _mm512_loadu_si512(v)));
+}
+#elif GW_LEVEL == GW_AVX2
+GW_INLINE uint32_t GW_AT(gw_outside8)(const float *v, uint32_t low, uint32_t high)
+{
+    __m256i bits = _mm256_loadu_si256((const __m256i *)v), sign = _mm256_set1_epi32((int)0x80000000u);
+    bits = _mm256_andnot_si256(_mm256_cmpeq_epi32(bits, sign), bits);
+    bits = _mm256_xor_si256(bits, _mm256_or_si256(_mm256_srai_epi32(bits, 31), sign));
+    __m256i above = _mm256_sub_epi32(bits, _mm256_set1_epi32((int)low)), span = _mm256_set1_epi32((int)(high - low));
+    return ~_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_max_epu32(above, span), span))) & 255u;
+}
+
+GW_INLINE uint32_t GW_AT(gw_outside16)(const float *v, uint32_t low, uint32_t high)
+{
+    return GW_AT(gw_outside8)(v, low, high) | GW_AT(gw_outside8)(v + 8, low, high) << 8;
+}
+
+GW_INLINE void GW_AT(gw_compress8)(const float *v, uint32_t keep, float *out)
+{
+    uint64_t lanes = _pext_u64(0x0706050403020100u, _pdep_u64(keep, 0x0101010101010101u) * 255);
+    __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)lanes));
+    _mm256_storeu_ps(out, _mm256_permutevar8x32_ps(_mm256_loadu_ps(v), order));
+}
+
+GW_INLINE void GW_AT(gw_compress16)(const float *v, uint32_t keep, float *out)
+{
+    GW_AT(gw_compress8)(v, keep & 255, out);
+    GW_AT(gw_compress8)(v + 8, keep >> 8, out + __builtin_popcount(keep & 255));
 }
 #endif
 
 static int64_t GW_AT(gw_keep)(const float *v, int64_t n, uint32_t low, uint32_t high, int outside, float *out)
 {
-    int64_t m = 0;
-#if GW_LEVEL == GW_AVX512
-    for (int64_t i = 0; i < n; i += 16) {
-        __m512i bits;
-        __mmask16 keep = GW_AT(gw_outside16)(v + i, n - i, low, high, &bits);
-        if (!outside) keep = (__mmask16)(~keep & (n - i >= 16 ? 0xFFFF : (1u << (n - i)) - 1));
-        _mm512_storeu_si512(out + m, _mm512_maskz_compress_epi32(keep, bits));
+    int64_t m = 0, i = 0;
+#if GW_LEVEL >= GW_AVX2
+    for (; i + 16 <= n; i += 16) {
+        uint32_t keep = GW_AT(gw_outside16)(v + i, low, high) ^ (outside ? 0 : 0xFFFF);
+        GW_AT(gw_compress16)(v + i, keep, out + m);
         m += __builtin_popcount(keep);
     }
-#else
-    for (int64_t i = 0; i < n; i++) {
+#endif
+    for (; i < n; i++) {
         out[m] = v[i];
         m += (gw_order(v[i]) - low > high - low) == outside;
     }
-#endif
     return m;
 }
 
@@ -177,23 +205,21 @@ static void GW_AT(gw_assign)(const float *v, int64_t n, const uint32_t *splits, 
 
 static void GW_AT(gw_mark)(const float *v, int64_t n, uint32_t low, uint32_t high, uint32_t code, void *codes, int wide, float *exact)
 {
-    int64_t m = 0;
-#if GW_LEVEL == GW_AVX512
-    for (int64_t i = 0; i < n; i += 16) {
-        __m512i bits;
-        for (uint32_t left = GW_AT(gw_outside16)(v + i, n - i, low, high, &bits); left; left &= left - 1) {
-            int64_t at = i + __builtin_ctz(left);
+    int64_t m = 0, i = 0;
+#if GW_LEVEL >= GW_AVX2
+    for (; i + 16 <= n; i += 16) {
+        for (uint32_t left = GW_AT(gw_outside16)(v + i, low, high); left; left &= left - 1) {
+            int64_t at = i + gw_lowest_bit(left);
             exact[m++] = v[at];
             gw_put_code(codes, wide, at, code);
         }
     }
-#else
-    for (int64_t i = 0; i < n; i++) {
+#endif
+    for (; i < n; i++) {
         if (gw_order(v[i]) - low <= high - low) continue;
         exact[m++] = v[i];
         gw_put_code(codes, wide, i, code);
     }
-#endif
 }
 
 #if GW_LEVEL == GW_AVX512
@@ -262,19 +288,38 @@ static int GW_AT(gw_lookup)(const void *codes, int wide, int64_t n, const float 
     return 0;
 }
 
+/* Bit j says that code j of a block of 32 is `code`. */
+GW_INLINE uint32_t GW_AT(gw_equal32)(const void *codes, int wide, int64_t at, uint32_t code)
+{
+    uint32_t equal = 0;
+#if GW_LEVEL >= GW_AVX2
+    const uint8_t *bytes = codes;
+    if (!wide) return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(bytes + at)), _mm256_set1_epi8((char)code)));
+#endif
+    uint8_t match[32];
+    for (int j = 0; j < 32; j++) match[j] = gw_get_code(codes, wide, at + j) == code;
+    for (int j = 0; j < 32; j += 8) {
+        uint64_t word;
+        memcpy(&word, match + j, 8);
+        equal |= (uint32_t)(word * 0x0102040810204080u >> 56) << j;
+    }
+    return equal;
+}
+
 static int64_t GW_AT(gw_fill)(const void *codes, int wide, int64_t n, uint32_t code, const float *exact, int64_t n_exact, float *out)
 {
-    int64_t found = 0;
-    for (int64_t at = 0; at < n; at += 64) {
-        int64_t m = n - at < 64 ? n - at : 64;
-        uint32_t any = 0;
-        if (wide) for (int64_t j = 0; j < m; j++) any |= ((const uint16_t *)codes)[at + j] == code;
-        else for (int64_t j = 0; j < m; j++) any |= ((const uint8_t *)codes)[at + j] == code;
-        for (int64_t j = 0; any && j < m; j++) {
-            if (gw_get_code(codes, wide, at + j) != code) continue;
+    int64_t found = 0, at = 0;
+    for (; at + 32 <= n; at += 32) {
+        for (uint32_t left = GW_AT(gw_equal32)(codes, wide, at, code); left; left &= left - 1) {
+            int j = gw_lowest_bit(left);
             if (found == n_exact) return n_exact + 1;
             out[at + j] = exact[found++];
         }
+    }
+    for (; at < n; at++) {
+        if (gw_get_code(codes, wide, at) != code) continue;
+        if (found == n_exact) return n_exact + 1;
+        out[at] = exact[found++];
     }
     return found;
 }

@@ -23,11 +23,13 @@ SPECS = {
     ValueCoder: [
         *gw.names("values"),
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
-        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)", "minmax(coding=huffman)", "minmax(exact_tail=0.1, signs=split)",
-        "minmax(buckets=2000, groups=3)",
+        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)",
+        "quantile(sketch=kll)", "quantile(exact_tail=0.1, center=mean)", "quantile(buckets=5, exact_tail=0.5)", "quantile(coding=huffman)",
+        "quantile(exact_tail=0.02, coding=huffman, buckets=300)", "minmax(groups=2, rows=1)",
+        "minmax(coding=huffman)", "minmax(exact_tail=0.1, signs=split)", "minmax(buckets=2000, groups=3)",
     ],
     Sparsifier: [*gw.names("sparsifiers"), "topk(ratio=0.5)", "topk(k=1)"],
-    Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)"],
+    Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)", "histogram(refine=0.01)"],
 }  # fmt: skip
 MAKE = {Codec: gw.codec, KeyCoder: gw.keys, ValueCoder: gw.values, Sparsifier: gw.sparsifier, Sketch: gw.sketch}
 

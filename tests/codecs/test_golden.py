@@ -22,6 +22,7 @@ SPECS = [
     "topk(ratio=0.25)+byteflag+fp16", "threshold(t=0.01)+bitflag(widths=optimal)+bf16", "nonzero+adaptive+quantile", "byteflag+minmax(groups=4)",
     "skcompress(center=mean)", "sketchml(exact_tail=0.05)", "bitflag+minmax(buckets=1024, groups=2, coding=huffman)",
     "partitioned+fp32", "partitioned(length_bits=4, width_bits=3)+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
+    "raw+quantile(exact_tail=0.05, center=mean)", "raw+quantile(buckets=20, signs=split, coding=huffman)",
 ]  # fmt: skip
 
 

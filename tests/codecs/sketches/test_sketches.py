@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import gradwire as gw
 from gradwire import ConfigError, CorruptMessage, DataError, IncompatibleError
 
-SPECS = ["kll(k=200)", "kll(k=8, seed=3)", "gk(epsilon=0.01)", "gk(epsilon=0.3)", "exact"]
+SPECS = ["kll(k=200)", "kll(k=8, seed=3)", "gk(epsilon=0.01)", "gk(epsilon=0.3)", "exact", "histogram", "histogram(refine=0.05)"]
 finite32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -29,7 +29,7 @@ def test_answers_of_few_items_are_exact(spec):
     assert (sketch.count, len(sketch)) == (5, 5)
 
 
-@pytest.mark.parametrize("spec", ["kll", "gk", "exact"])
+@pytest.mark.parametrize("spec", ["kll", "gk", "exact", "histogram"])
 def test_quantiles_of_fractions_that_are_not_binary(spec):
     """j / n of n items is item j exactly, although j / n · n may round up."""
     sketch = gw.sketch(spec).update(np.arange(1, 50))
@@ -89,7 +89,14 @@ def test_refuses_fractions_outside_0_1(spec, fraction):
         gw.sketch(spec).update([1.0]).quantiles([0.5, fraction])
 
 
-PAIRS = [("kll", "gk"), ("kll(k=200)", "kll(k=100)"), ("gk", "gk(epsilon=0.1)"), ("exact", "kll"), ("gk", "exact")]
+PAIRS = [
+    ("kll", "gk"),
+    ("kll(k=200)", "kll(k=100)"),
+    ("gk", "gk(epsilon=0.1)"),
+    ("exact", "kll"),
+    ("gk", "exact"),
+    ("histogram", "histogram(refine=0.01)"),
+]
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -116,7 +123,7 @@ def test_refuses_a_bad_epsilon(epsilon):
         gw.sketch(f"gk(epsilon={epsilon})")
 
 
-@pytest.mark.parametrize("spec", ["gk(k=3)", "exact(k=3)"])
+@pytest.mark.parametrize("spec", ["gk(k=3)", "exact(k=3)", "histogram(k=3)"])
 def test_refuses_unknown_arguments(spec):
     with pytest.raises(ConfigError, match="'k'"):
         gw.sketch(spec)

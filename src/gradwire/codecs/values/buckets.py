@@ -7,6 +7,7 @@ Exact zeros (a composition usually drops them first) do not enter the sketch. Be
 own, [0, least positive float), so that they stay zero; only q = 2, with no bucket to spare, puts them with the positive values.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -71,12 +72,13 @@ def cut(values, options, seed, buckets, groups=None):
 def centers(found, center, values, codes):
     """float32 (found.count,): the midpoints of the buckets' edges, or the means of the values that `codes` puts into them.
 
-    values and codes are not looked at for midpoints. A bucket without members has its midpoint.
+    values and codes are not looked at for midpoints. A value whose code is found.count is in no bucket. A bucket without members
+    has its midpoint.
     """
     edges = np.concatenate([[found.low], found.splits, [found.high]]).astype(np.float64)
     middles = (edges[:-1] + edges[1:]) / 2
     if center == "mean":
-        sums, counts = _quantile.sums(values, codes, len(middles))
+        sums, counts = (of_codes[:-1] for of_codes in _quantile.sums(values, codes, found.count + 1))
         middles = np.where(counts > 0, sums / np.maximum(counts, 1), middles)
     return middles.astype(np.float32)
 
@@ -150,10 +152,15 @@ def _quantiles(options, seed, values, fractions):
     """Quantiles of the values by a sketch as `options` says, none if there are no values or no fractions."""
     if len(fractions) == 0 or len(values) == 0:
         return np.empty(0, np.float32)
-    name, arguments = split(options.sketch)[0]
-    if "seed" in lookup("sketches", name).arguments:
-        arguments = {"seed": seed} | arguments
-    return build("sketches", name, arguments).update(values).quantiles(fractions)
+    name, arguments, seeded = _sketch(options.sketch)
+    return build("sketches", name, {"seed": seed} | arguments if seeded else arguments).update(values).quantiles(fractions)
+
+
+@cache
+def _sketch(spec):
+    """(name, arguments, whether it takes a seed) of a sketch's specification."""
+    name, arguments = split(spec)[0]
+    return name, arguments, "seed" in lookup("sketches", name).arguments
 
 
 def read_centers(payload, at, count):

@@ -73,8 +73,7 @@ class Quantile(ValueCoder):
         values_of = payload if self.coding == "fixed" else np.zeros(at, np.uint8)
         if exact:
             _quantile.mark(values, bound, found.count, codes, values_of[at - 4 * exact : at].view("<f4"))
-        members = codes[codes != found.count] if exact and self.center == "mean" else codes
-        centers = _buckets.centers(found, self.center, rest, members)
+        centers = _buckets.centers(found, self.center, values, codes)
         values_of[:_HEAD].view("<u4")[:] = found.count, exact
         values_of[_HEAD : _HEAD + 4 * found.count].view("<f4")[:] = centers
         if self.coding == "huffman":
