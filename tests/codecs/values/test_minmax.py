@@ -422,7 +422,7 @@ def test_hostile_details():
     with pytest.raises(CorruptMessage, match="2 groups"):
         coder.decode_grouped(payload(), keys, np.array([1, 1, 1]), STEP)
     tail = gw.values("minmax(buckets=10, groups=3, rows=1, col_ratio=1, exact_tail=0.4)")
-    good = payload(exact=1, cells=np.array([9], "<f4").tobytes() + bytes([0]))
+    good = payload(exact=1, cells=np.array([9], "<f4").tobytes() + bytes([0, 0]))
     assert tail.decode_grouped(good, keys, np.array([1, 1, 1]), STEP).tolist() == [-1, 1, 9]
     for bad, of in ((good, [1, 2]), (good, [0, 1, 2]), (payload(exact=2**32 - 1), [1, 1, 1]), (good, [1, 1, 0, 1])):
         with pytest.raises(CorruptMessage, match="of exact values"):
