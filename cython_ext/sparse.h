@@ -1,88 +1,69 @@
-/* Sparse vectors as (strictly increasing uint32 keys, float32 values): checks, scatter, selection and sums.
+/* Sparse vectors as (strictly increasing uint32 keys, float32 values): checks, scatter, selection, groups and sums.
  *
- * Every function reads exactly n elements of its inputs and writes only what its line says. No allocation unless stated.
+ * Every function reads exactly n elements of its inputs and writes only what its line says, if nothing else is said. No allocation.
+ *
+ *   gw_first_unsorted   position of the first key that is not above the one before it or not below dim, else -1
+ *   gw_first_nonfinite  position of the first NaN or infinity, else -1
+ *   gw_has_zero         whether a value is ±0
+ *   gw_axpy             out[i] += scale * values[i]
+ *   gw_scatter_add      out[keys[i]] += scale * values[i]; keys are below the length of out
+ *   gw_nonzero          key and value of each value that is not ±0, to out_keys, out_values (room for n); returns how many. The key is
+ *                       keys[i], or i if keys is NULL.
+ *   gw_compress         the pairs whose mask byte is not 0 (room for n); returns how many
+ *   gw_split            distributes pairs to groups: those of group 0 in order, then those of group 1, …. The group of a pair is
+ *                       places[codes[i]] >> 16, its index there places[codes[i]] & 0xFFFF. codes are bytes, or uint16 if wide_codes. Writes
+ *                       n keys, n indexes (bytes, or uint16 if `wide`, then codes are too) and the sizes of the groups. counts: 0 for each code at first, afterwards how often it occurs.
+ *   gw_merge_runs       the reverse for sorted keys, see sparse_merge.h
+ *   gw_add              sum of two sparse vectors, a before b at equal keys. Room for na + nb; returns the length of the union
+ *   gw_sort_pairs       stable radix sort of n pairs by key, digits of 11 bits, as many passes as `bits` need; scratch_* have room for n
+ *   gw_reduce_runs      sums runs of equal keys of sorted pairs in place, in order; returns how many keys are left
+ *
+ * Selections store whole vectors: what lies in their room above the result is undefined.
  */
 #ifndef GW_SPARSE_H
 #define GW_SPARSE_H
-#include <stdint.h>
 #include <stddef.h>
-#include <string.h>
-#include <stdlib.h>
+#include "simd.h"
 
-/* Position of the first key that is not above the one before it or not below dim, else -1. */
+#define GW_KERNELS "sparse_kernels.h"
+#include "levels.h"
+#include "sparse_merge.h"
+
+GW_DISPATCH(int, gw_unsorted, (const uint32_t *keys, int64_t n, uint64_t dim), (keys, n, dim))
+GW_DISPATCH(int, gw_nonfinite, (const float *values, int64_t n), (values, n))
+GW_DISPATCH(int, gw_has_zero, (const float *values, int64_t n), (values, n))
+GW_DISPATCH(void, gw_axpy, (float *out, const float *values, int64_t n, float scale), (out, values, n, scale))
+GW_DISPATCH(int64_t, gw_nonzero, (const uint32_t *keys, const float *values, int64_t n, uint32_t *out_keys, float *out_values),
+            (keys, values, n, out_keys, out_values))
+GW_DISPATCH(int64_t, gw_compress,
+            (const uint8_t *mask, const uint32_t *keys, const float *values, int64_t n, uint32_t *out_keys, float *out_values),
+            (mask, keys, values, n, out_keys, out_values))
+GW_DISPATCH(void, gw_split,
+            (const uint32_t *keys, const void *codes, int wide_codes, int64_t n, const uint32_t *places, int64_t buckets, int groups,
+             int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes),
+            (keys, codes, wide_codes, n, places, buckets, groups, wide, counts, out_keys, out_indexes, sizes))
+
 static int64_t gw_first_unsorted(const uint32_t *keys, int64_t n, uint64_t dim)
 {
-    int64_t bad = 0;
-    for (int64_t i = 1; i < n; i++) bad |= keys[i] <= keys[i - 1];
-    if (!bad && (n == 0 || keys[n - 1] < dim)) return -1;
+    if (!gw_unsorted(keys, n, dim)) return -1;
     for (int64_t i = 0; i < n; i++)
         if (keys[i] >= dim || (i && keys[i] <= keys[i - 1])) return i;
     return -1;
 }
 
-/* Position of the first NaN or infinity, else -1. */
 static int64_t gw_first_nonfinite(const float *values, int64_t n)
 {
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, values + i, 4);
-        bad |= (bits & 0x7F800000u) == 0x7F800000u;
-    }
-    if (!bad) return -1;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, values + i, 4);
-        if ((bits & 0x7F800000u) == 0x7F800000u) return i;
-    }
+    if (!gw_nonfinite(values, n)) return -1;
+    for (int64_t i = 0; i < n; i++)
+        if (gw_nonfinite(values + i, 1)) return i;
     return -1;
 }
 
-/* out[keys[i]] += scale * values[i]. Keys must be below the length of out. */
 static void gw_scatter_add(float *out, const uint32_t *keys, const float *values, int64_t n, float scale)
 {
     for (int64_t i = 0; i < n; i++) out[keys[i]] += scale * values[i];
 }
 
-/* Writes key and value of each value that is not ±0 to out_keys, out_values (room for n); returns how many. */
-static int64_t gw_nonzero(const float *values, int64_t n, uint32_t *out_keys, float *out_values)
-{
-    int64_t m = 0;
-    for (int64_t i = 0; i < n; i++) {
-        out_keys[m] = (uint32_t)i;
-        out_values[m] = values[i];
-        m += values[i] != 0.0f;
-    }
-    return m;
-}
-
-/* Writes the pairs whose mask byte is not 0 (room for n); returns how many. */
-static int64_t gw_compress(const uint8_t *mask, const uint32_t *keys, const float *values, int64_t n, uint32_t *out_keys, float *out_values)
-{
-    int64_t m = 0;
-    for (int64_t i = 0; i < n; i++) {
-        out_keys[m] = keys[i];
-        out_values[m] = values[i];
-        m += mask[i] != 0;
-    }
-    return m;
-}
-
-/* Distributes keys to their groups: keys of group 0 in order, then those of group 1, …. group[i] < 256; starts has room for 257 and
- * afterwards holds where each group starts, starts[256] = n. */
-static void gw_split(const uint32_t *keys, const uint8_t *group, int64_t n, uint32_t *out, int64_t *starts)
-{
-    int64_t next[256];
-    memset(starts, 0, 257 * sizeof *starts);
-    for (int64_t i = 0; i < n; i++) starts[group[i] + 1]++;
-    for (int g = 0; g < 256; g++) {
-        starts[g + 1] += starts[g];
-        next[g] = starts[g];
-    }
-    for (int64_t i = 0; i < n; i++) out[next[group[i]]++] = keys[i];
-}
-
-/* Sum of two sparse vectors, a before b at equal keys. Room for na + nb; returns the length of the union. */
 static int64_t gw_add(const uint32_t *ka, const float *va, int64_t na, const uint32_t *kb, const float *vb, int64_t nb,
                       uint32_t *keys, float *values)
 {
@@ -102,8 +83,6 @@ static int64_t gw_add(const uint32_t *ka, const float *va, int64_t na, const uin
     return m;
 }
 
-/* Stable least-significant-digit radix sort of n pairs by key, digits of 11 bits, as many passes as `bits` need.
- * scratch_* have room for n. The result is in keys, values. */
 static void gw_sort_pairs(uint32_t *keys, float *values, int64_t n, int bits, uint32_t *scratch_keys, float *scratch_values)
 {
     enum { DIGIT = 11, BINS = 1 << DIGIT };
@@ -129,7 +108,6 @@ static void gw_sort_pairs(uint32_t *keys, float *values, int64_t n, int bits, ui
     }
 }
 
-/* Sums runs of equal keys of sorted pairs in place, in order; returns how many keys are left. */
 static int64_t gw_reduce_runs(uint32_t *keys, float *values, int64_t n)
 {
     int64_t m = 0;

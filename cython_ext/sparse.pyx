@@ -1,18 +1,32 @@
 """Sparse vectors: checks, scatter, selection, sums. See sparse.h for what each kernel reads and writes."""
 
 import numpy as np
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "simd.h":
+    int gw_import_simd() except -1
 
 cdef extern from "sparse.h" nogil:
+    int GW_MERGE_MOST
     int64_t gw_first_unsorted(const uint32_t *, int64_t, uint64_t)
     int64_t gw_first_nonfinite(const float *, int64_t)
+    int gw_has_zero(const float *, int64_t)
+    void gw_axpy(float *, const float *, int64_t, float)
     void gw_scatter_add(float *, const uint32_t *, const float *, int64_t, float)
-    int64_t gw_nonzero(const float *, int64_t, uint32_t *, float *)
+    int64_t gw_nonzero(const uint32_t *, const float *, int64_t, uint32_t *, float *)
     int64_t gw_compress(const uint8_t *, const uint32_t *, const float *, int64_t, uint32_t *, float *)
-    void gw_split(const uint32_t *, const uint8_t *, int64_t, uint32_t *, int64_t *)
+    void gw_split(const uint32_t *, const void *, int, int64_t, const uint32_t *, int64_t, int, int, uint32_t *, uint32_t *, void *, int64_t *)
+    int64_t gw_merge_room(int)
+    int gw_merge_runs(const uint32_t *, const uint32_t *, const int64_t *, int, uint64_t *, uint32_t *, uint32_t *)
     int64_t gw_add(const uint32_t *, const float *, int64_t, const uint32_t *, const float *, int64_t, uint32_t *, float *)
     void gw_sort_pairs(uint32_t *, float *, int64_t, int, uint32_t *, float *)
     int64_t gw_reduce_runs(uint32_t *, float *, int64_t)
+
+gw_import_simd()
+
+ctypedef fused code_t:
+    uint8_t
+    uint16_t
 
 
 def first_unsorted(const uint32_t[::1] keys, uint64_t dim):
@@ -37,9 +51,8 @@ def scatter_add(float[::1] out, const uint32_t[::1] keys, const float[::1] value
 
 def axpy(float[::1] out, const float[::1] values, float scale):
     """out += scale * values."""
-    cdef int64_t i
-    for i in range(values.shape[0]):
-        out[i] += scale * values[i]
+    if values.shape[0]:
+        gw_axpy(&out[0], &values[0], values.shape[0], scale)
 
 
 def scatter(float[::1] out, const uint32_t[::1] keys, const float[::1] values):
@@ -66,8 +79,22 @@ def nonzero(const float[::1] values):
     cdef uint32_t[::1] k = keys
     cdef float[::1] v = kept
     if n:
-        m = gw_nonzero(&values[0], n, &k[0], &v[0])
+        with nogil:
+            m = gw_nonzero(NULL, &values[0], n, &k[0], &v[0])
     return keys[:m], kept[:m]
+
+
+def drop_zeros(const uint32_t[::1] keys, const float[::1] values):
+    """(keys, values) of the pairs whose value is not ±0; None if that is all of them."""
+    cdef int64_t n = keys.shape[0], m = 0
+    if n == 0 or not gw_has_zero(&values[0], n):
+        return None
+    kept_keys, kept = np.empty(n, np.uint32), np.empty(n, np.float32)
+    cdef uint32_t[::1] k = kept_keys
+    cdef float[::1] v = kept
+    with nogil:
+        m = gw_nonzero(&keys[0], &values[0], n, &k[0], &v[0])
+    return kept_keys[:m], kept[:m]
 
 
 def compress(const uint8_t[::1] mask, const uint32_t[::1] keys, const float[::1] values):
@@ -81,21 +108,49 @@ def compress(const uint8_t[::1] mask, const uint32_t[::1] keys, const float[::1]
     return kept_keys[:m], kept[:m]
 
 
-def split(const uint32_t[::1] keys, const uint8_t[::1] group):
-    """List of uint32 arrays: the keys of group 0, 1, … up to the highest that occurs, each in input order."""
-    cdef int64_t n = keys.shape[0]
-    cdef int64_t starts[257]
-    if n == 0:
-        return []
-    grouped = np.empty(n, np.uint32)
-    cdef uint32_t[::1] out = grouped
-    gw_split(&keys[0], &group[0], n, &out[0], starts)
-    parts = []
-    for i in range(256):
-        if starts[i] == n:
-            break
-        parts.append(grouped[starts[i] : starts[i + 1]])
-    return parts
+def split(const uint32_t[::1] keys, const code_t[::1] codes, const uint32_t[::1] places, int groups):
+    """(keys, indexes, sizes): the pairs group by group, each in input order.
+
+    places (uint32): for each code, group << 16 | index in the group; codes are below its length, groups below `groups` ≤ 256.
+    codes uint8 or uint16 (nnz,), uint16 if an index is above 255. keys uint32 (nnz,), indexes uint8 (nnz,), or uint16 if one is above 255,
+    sizes int64 (groups,).
+    """
+    cdef int64_t n = keys.shape[0], buckets = places.shape[0]
+    cdef bint wide = n > 0 and (np.asarray(places) & 0xFFFF).max() > 255
+    if not 0 <= groups <= 256 or codes.shape[0] != n or (n and (np.asarray(places) >> 16).max() >= groups):
+        raise ValueError(f"expected {n} codes and places in at most 256 groups, got {codes.shape[0]} codes, {groups} groups")
+    if wide and code_t is uint8_t:
+        raise ValueError("expected indexes below 256 for codes of one byte")
+    grouped, indexes = np.empty(n, np.uint32), np.empty(n, np.uint16 if wide else np.uint8)
+    sizes, counts = np.zeros(groups, np.int64), np.zeros(buckets, np.uint32)
+    cdef uint32_t[::1] k = grouped, c = counts
+    cdef uint8_t[::1] i = indexes.view(np.uint8)
+    cdef int64_t[::1] s = sizes
+    if n:
+        with nogil:
+            gw_split(&keys[0], &codes[0], code_t is uint16_t, n, &places[0], buckets, groups, wide, &c[0], &k[0], &i[0], &s[0])
+    return grouped, indexes, sizes
+
+
+def merge(const uint32_t[::1] keys, payload, const int64_t[::1] sizes):
+    """(keys, payload): the pairs of sorted runs in the order of their keys; None if two keys are equal.
+
+    keys: sizes[0] strictly increasing ones, then sizes[1], …. payload: 4 bytes each, float32 (not NaN) or uint32 below 2³² − 1.
+    """
+    cdef int64_t n = keys.shape[0], largest = np.max(sizes, initial=0)
+    cdef int runs = <int>sizes.shape[0], equal
+    if runs > GW_MERGE_MOST or np.sum(sizes) != n or len(payload) != n:
+        raise ValueError(f"expected {n} pairs in at most {GW_MERGE_MOST} runs, got {len(payload)} in {sizes.shape[0]}")
+    if largest == n:
+        return np.asarray(keys), payload
+    merged, out = np.empty(n, np.uint32), np.empty(n, payload.dtype)
+    scratch = np.empty(gw_merge_room(runs), np.uint64)
+    cdef const uint32_t[::1] p = payload.view(np.uint32)
+    cdef uint32_t[::1] out_keys = merged, out_payload = out.view(np.uint32)
+    cdef uint64_t[::1] room = scratch
+    with nogil:
+        equal = gw_merge_runs(&keys[0], &p[0], &sizes[0], runs, &room[0], &out_keys[0], &out_payload[0])
+    return None if equal else (merged, out)
 
 
 def add(const uint32_t[::1] keys_a, const float[::1] values_a, const uint32_t[::1] keys_b, const float[::1] values_b):

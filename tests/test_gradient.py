@@ -105,15 +105,38 @@ def test_selection_kernels_match_numpy(mapping):
     assert np.array_equal(other, np.ones(61, np.float32) + np.float32(-0.5) * dense)
 
 
-@given(st.lists(st.integers(0, 255), max_size=60), st.integers(0, 255))
-def test_split_is_a_stable_distribution(groups, last):
-    group = np.array([*groups, last], np.uint8)
-    keys = np.arange(len(group), dtype=np.uint32) * 3
-    parts = sparse.split(keys, group)
-    assert len(parts) == int(group.max()) + 1
-    for i, part in enumerate(parts):
-        assert part.tolist() == keys[group == i].tolist()
-    assert sparse.split(keys[:0], group[:0]) == []
+def test_selection_and_checks_at_every_length(simd_level):
+    rng = np.random.default_rng(0)
+    for n in [*range(70), 257, 1000]:
+        keys = np.sort(rng.permutation(4 * n + 5)[:n]).astype(np.uint32)
+        for share in (0.0, 0.3, 1.0):
+            kept = rng.random(n) < share
+            values = np.where(kept, rng.normal(size=n), rng.choice([0.0, -0.0], n)).astype(np.float32)
+            found = sparse.compress(kept.astype(np.uint8) * 3, keys, values)
+            assert np.array_equal(found[0], keys[kept]) and np.array_equal(found[1], values[kept])
+            found = sparse.nonzero(values)
+            assert np.array_equal(found[0], np.flatnonzero(kept)) and np.array_equal(found[1], values[kept])
+            found = sparse.drop_zeros(keys, values)
+            assert (found is None) == kept.all()
+            assert found is None or (np.array_equal(found[0], keys[kept]) and np.array_equal(found[1], values[kept]))
+            out = np.linspace(-1, 1, n).astype(np.float32)
+            expected = out + np.float32(0.3) * values
+            sparse.axpy(out, values, 0.3)
+            assert np.array_equal(out, expected)
+        assert sparse.first_unsorted(keys, 4 * n + 5) == -1
+        assert sparse.first_nonfinite(values) == -1
+        for at in range(0, n, 1 + n // 9):
+            wrong = keys.copy()
+            wrong[at] = 2**32 - 1
+            assert sparse.first_unsorted(wrong, 4 * n + 5) == at
+            if at:
+                wrong[at] = keys[at - 1]
+                assert sparse.first_unsorted(wrong, 4 * n + 5) == at
+            for bad in (np.nan, np.inf, -np.inf):
+                broken = values.copy()
+                broken[at] = bad
+                assert sparse.first_nonfinite(broken) == at
+                assert np.isin(at, sparse.nonzero(broken)[0])
 
 
 def test_checks_on_empty_arrays():

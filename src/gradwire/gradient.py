@@ -67,11 +67,8 @@ class Gradient:
         """A sparse gradient with the entries that are not ±0; fresh_nnz stays."""
         if self.keys is None:
             return self.to_sparse()
-        mask = (self.values != 0).view(np.uint8)
-        if mask.all():
-            return self
-        keys, values = _sparse.compress(mask, self.keys, self.values)
-        return Gradient.trusted(values, self.dim, keys, self.fresh_nnz)
+        kept = _sparse.drop_zeros(self.keys, self.values)
+        return self if kept is None else Gradient.trusted(kept[1], self.dim, kept[0], self.fresh_nnz)
 
     def check_finite(self, rank):
         """Raise DataError naming key and rank if a value is NaN or infinite."""

@@ -24,6 +24,7 @@ SPECS = [
     "natural_dithering(norm=natural, group_size=7)", "natural_dithering(coding=elias)", "natural_dithering(coding=huffman)",
     "terngrad(clip=2.5, group_size=50)", "onebit(group_size=50)", "sign(group_size=50)",
     "rice+fp32", "golomb+fp32", "elias_fano+fp32",
+    "skcompress(center=mean)", "sketchml(exact_tail=0.05)", "bitflag+minmax(buckets=1024, groups=2, coding=huffman)",
     "partitioned+fp32", "partitioned(length_bits=4, width_bits=3)+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
     "raw+quantile(exact_tail=0.05, center=mean)", "raw+quantile(buckets=20, signs=split, coding=huffman)",
 ]  # fmt: skip

@@ -15,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 import xxhash
 
-from .._ext import bitpack as _bitpack
 from .._ext import sparse as _sparse
 from ..configured import Configured
 from ..errors import CorruptMessage
@@ -119,7 +118,7 @@ class ValueCoder(Configured):
     filters: ClassVar[bool] = False
     """True if `select` may drop values."""
     grouped: ClassVar[bool] = False
-    """True for a GroupedValueCoder."""
+    """True for a GroupedValueCoder (grouped.py)."""
     sum_dtype: ClassVar[type | None] = None
     """For codecs whose reduction is SUM: numpy.float32 if MPI may add the payload as it is, else the dtype of its words."""
 
@@ -145,60 +144,6 @@ class ValueCoder(Configured):
     def count_overflow(self, values):
         """How many of `values` are beyond the format's range, so that encode clamps them."""
         return 0
-
-
-class GroupedValueCoder(ValueCoder):
-    """A value coder that splits the pairs into groups and lets a composition code the keys group by group.
-
-    A subclass implements encode_grouped, decode_grouped and tables_nbytes. Alone, `encode` puts the group number of each value,
-    in ⌈log₂ max_groups⌉ bits (bitpack.h), between the tables and the rest of the payload; a dense gradient's keys are positions.
-    """
-
-    grouped: ClassVar[bool] = True
-
-    def encode_grouped(self, values, keys, step):
-        """(group, payload): group uint8 (nnz,) gives each pair's group; inside a group pairs stay in key order."""
-        raise NotImplementedError
-
-    def decode_grouped(self, payload, keys, sizes, step):
-        """float32 (nnz,) for `keys`, uint32 (nnz,): the keys of group 0, then those of group 1, …; sizes[i] of each, which sum to nnz."""
-        raise NotImplementedError
-
-    @property
-    def max_groups(self):
-        """Upper bound of the number of groups, at most 255."""
-        raise NotImplementedError
-
-    @property
-    def _group_bits(self):
-        return max(1, (self.max_groups - 1).bit_length())
-
-    def encode(self, values, keys, step):
-        keys = np.arange(len(values), dtype=np.uint32) if keys is None else keys
-        group, payload = self.encode_grouped(values, keys, step)
-        at = self.tables_nbytes(payload, len(values))
-        packed = np.empty(_bitpack.packed_nbytes(len(values), self._group_bits), np.uint8)
-        _bitpack.pack(group.astype(np.uint16), self._group_bits, packed)
-        return np.concatenate([payload[:at], packed, payload[at:]])
-
-    def decode(self, payload, keys, step, nnz=None):
-        nnz = len(keys) if keys is not None else nnz
-        payload = np.frombuffer(payload, np.uint8)
-        at = self.tables_nbytes(payload, nnz)
-        stop = at + _bitpack.packed_nbytes(nnz, self._group_bits)
-        if len(payload) < stop:
-            raise CorruptMessage(f"{self.name} values: expected at least {stop} bytes, got {len(payload)}")
-        group = np.empty(nnz, np.uint16)
-        _bitpack.unpack(payload[at:stop], nnz, self._group_bits, group)
-        if nnz and group.max() >= self.max_groups:
-            raise CorruptMessage(f"{self.name} values: expected group numbers below {self.max_groups}, got {group.max()}")
-        order = np.argsort(group, kind="stable")
-        grouped_keys = order.astype(np.uint32) if keys is None else keys[order]
-        sizes = np.bincount(group, minlength=self.max_groups)
-        rest = np.concatenate([payload[:at], payload[stop:]])
-        values = np.empty(nnz, np.float32)
-        values[order] = self.decode_grouped(rest, grouped_keys, sizes, step)
-        return values
 
 
 class Sparsifier(Configured):

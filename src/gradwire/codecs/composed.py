@@ -1,8 +1,7 @@
 """Composed: sparsifier + key coder + value coder as one codec. Preset: a named codec that is such a composition.
 
 Sections of a message: `keys` (absent for a dense gradient), `tables` and `values` (the value coder's payload, split).
-With a grouped value coder the keys of each group are coded apart: `keys` then begins with the number of groups (u32, padded to 8)
-and for each group u32 nnz and u32 padded byte length.
+With a grouped value coder the keys of each group are coded apart (grouped.py).
 """
 
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ..errors import CorruptMessage
 from ..gradient import Gradient
 from ..message import Message
 from .base import Codec, KeyCoder, Reduction, Sparsifier, ValueCoder
+from .grouped import decode_keys, encode_keys
 
 
 @dataclass(frozen=True)
@@ -89,42 +89,18 @@ class Composed(Codec):
         return Gradient.trusted(self.values.decode(payload, keys, step), message.dim, keys)
 
     def _encode_grouped(self, kept, step):
-        group, payload = self.values.encode_grouped(kept.values, kept.keys, step)
-        parts = _sparse.split(kept.keys, group)
-        coded = [np.frombuffer(self.keys.encode(part, kept.dim), np.uint8) for part in parts]
-        directory = np.zeros(2 + 2 * len(parts), "<u4")
-        directory[0] = len(parts)
-        for i, (part, bytes_) in enumerate(zip(parts, coded)):
-            directory[2 + 2 * i : 4 + 2 * i] = len(part), len(bytes_)
-        pieces = [directory.view(np.uint8)]
-        for bytes_ in coded:
-            pieces += [bytes_, np.zeros(-len(bytes_) % 8, np.uint8)]
-        at = self.values.tables_nbytes(payload, kept.nnz)
-        return {"keys": np.concatenate(pieces), "tables": payload[:at], "values": payload[at:]}
+        found = self.values.encode_grouped(kept.values, kept.keys, step)
+        at = self.values.tables_nbytes(found.payload, kept.nnz)
+        keys = encode_keys(self.keys, found.keys, found.sizes, kept.dim)
+        return {"keys": keys, "tables": found.payload[:at], "values": found.payload[at:]}
 
     def _decode_grouped(self, message, payload, step):
-        section = message.section("keys")
-        head = section[: len(section) // 8 * 8].view("<u4")
-        count = int(head[0]) if len(head) else 0
-        if len(head) < 2 + 2 * count or count > self.values.max_groups:
-            raise CorruptMessage(f"expected a directory of at most {self.values.max_groups} key groups, got {count}")
-        sizes, lengths = (head[2 + i : 2 + 2 * count : 2].astype(np.int64) for i in (0, 1))
-        if int(sizes.sum()) != message.nnz:
-            raise CorruptMessage(f"expected key groups of {message.nnz} keys, got {int(sizes.sum())}")
-        at, groups = 8 + 8 * count, []
-        for size, length in zip(sizes.tolist(), lengths.tolist()):
-            if length > len(section) - at:
-                raise CorruptMessage(f"expected {length} bytes of a key group, got {len(section) - at}")
-            groups.append(self.keys.decode(section[at : at + length], size, message.dim))
-            at += length + (-length % 8)
-        if at != len(section):
-            raise CorruptMessage(f"expected {at} bytes of key groups, got {len(section)}")
-        keys = np.concatenate([np.empty(0, np.uint32), *groups])
+        keys, sizes = decode_keys(self.keys, message.section("keys"), message.nnz, message.dim, self.values.max_groups)
         values = self.values.decode_grouped(payload, keys, sizes, step)
-        keys, values = _sparse.sort_reduce(keys, values, message.dim)
-        if len(keys) != message.nnz:
+        merged = _sparse.merge(keys, values, sizes)
+        if merged is None:
             raise CorruptMessage("a key stands in two groups")
-        return Gradient.trusted(values, message.dim, keys)
+        return Gradient.trusted(merged[1], message.dim, merged[0])
 
 
 class Preset(Codec):

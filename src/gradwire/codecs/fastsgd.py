@@ -20,5 +20,7 @@ class FastSGD(Preset):
     paper = "FastSGD, Yang et al. 2021 (arXiv 2112.04291)"
 
     def compose(self):
-        arguments = {"tau": self.tau, "base": self.base, "rounding": self.rounding, "scale": self.scale}
-        return Composed(None, one("keys", "bitflag"), build("values", "logquant", arguments), self.spec)
+        return Composed(None, one("keys", "bitflag"), self._values(), self.spec)
+
+    def _values(self):
+        return build("values", "logquant", {"tau": self.tau, "base": self.base, "rounding": self.rounding, "scale": self.scale})

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import gradwire as gw
 from gradwire import ConfigError, CorruptMessage
 from gradwire._ext import minmax as _minmax
+from gradwire.codecs import entropy
 from gradwire.codecs.composed import Composed
 from gradwire.codecs.values import buckets as _buckets
 
@@ -35,8 +36,10 @@ def random32(seed, i):
 
 
 def column(seed, row, keys, columns):
-    high, low = random32(seed, np.array([2 * row, 2 * row + 1])).tolist()
-    return (random32(high << 32 | low, keys).astype(np.uint64) * np.uint64(columns) >> np.uint64(32)).astype(np.int64)
+    key, factor = random32(seed, np.array([2 * row, 2 * row + 1]))
+    y = (keys ^ keys >> np.uint32(16)) * np.uint32(0x21F0AAAD)
+    hashed = (y ^ y >> np.uint32(15) ^ key) * (factor | np.uint32(1))
+    return (hashed.astype(np.uint64) * np.uint64(columns) >> np.uint64(32)).astype(np.int64)
 
 
 def sketch_of(seed, rows, columns, keys, index, largest):
@@ -57,26 +60,50 @@ def pack(codes, bits):
     return np.packbits(stream.reshape(-1), bitorder="little").tobytes()
 
 
+def bucketed(coder, values, step):
+    """(bucket of each value, buckets' values, buckets below zero, which values stay exact), from the splits on."""
+    exact = np.zeros(len(values), bool)
+    largest = np.argsort(-np.abs(values), kind="stable")[: int(coder.exact_tail * len(values)) + 1]
+    if len(largest) > 1:
+        exact = np.abs(values) > np.abs(values[largest[-1]])
+    rest = values[~exact]
+    cut = _buckets.cut(rest, coder, step.private("quantile"), coder.buckets - (coder.exact_tail > 0), coder.groups)
+    codes = np.searchsorted(cut.splits, values, side="right")
+    edges = np.concatenate([[cut.low], cut.splits, [cut.high]]).astype(np.float64)
+    centers = (edges[1:] + edges[:-1]) / 2
+    if coder.center == "mean":
+        for bucket in np.unique(codes[~exact]):
+            centers[bucket] = values[~exact & (codes == bucket)].mean(dtype=np.float64)
+    return codes, centers.astype(np.float32), cut.negative, exact
+
+
 def reference(coder, values, keys, step):
-    """(group, payload, decoded values) of encode_grouped, from the buckets on."""
-    codes, centers, negative = _buckets.bucketize(values, coder, step.private("quantile"), coder.groups)
-    width, seed = -(-coder.buckets // coder.groups), step.private("minmax") & 0xFFFFFFFF
+    """(group, payload, decoded values) of encode_grouped, from the splits on."""
+    codes, centers, negative, exact = bucketed(coder, values, step)
+    width, seed = -(-(coder.buckets - (coder.exact_tail > 0)) // coder.groups), step.private("minmax") & 0xFFFFFFFF
     sign = codes < negative
     outward = np.where(sign, negative - 1 - codes.astype(int), codes.astype(int) - negative)
     negative_groups = -(-negative // width)
     group = np.where(sign, outward // width, negative_groups + outward // width)
-    head = np.array([seed, negative, len(centers) - negative, 0], "<u4").tobytes()
+    head = np.array([seed, negative, len(centers) - negative, exact.sum()], "<u4").tobytes()
     table = np.concatenate([centers[:negative][::-1], centers[negative:]])
-    payload, decoded = head + table.tobytes() + bytes(-4 * len(table) % 8), np.zeros_like(values)
+    payload = head + table.tobytes() + bytes(-4 * len(table) % 8) + values[exact].tobytes()
+    decoded, all_cells = np.where(exact, values, np.float32(0)), []
     starts = [*range(0, negative, width), *range(negative, len(centers), width)]
     stops = [min(start + width, negative if start < negative else len(centers)) for start in starts]
+    group[exact] = len(starts)
     for i, (start, stop) in enumerate(zip(starts, stops)):
         members = group == i
         columns = int(np.ceil(coder.col_ratio * members.sum()))
         cells = sketch_of(seed, coder.rows, columns, keys[members], (outward % width)[members], stop - start - 1)
         bits = (stop - start - 1).bit_length()
-        payload += pack(cells.reshape(-1), bits) if bits else b""
+        if bits and coder.coding == "fixed":
+            payload += pack(cells.reshape(-1), bits)
+        all_cells += [cells.reshape(-1)] * bool(bits)
         decoded[members] = table[start + query(seed, cells, keys[members])] if members.any() else 0
+    if coder.coding == "huffman":
+        widest = max(stop - start for start, stop in zip(starts, stops))
+        payload += bytes(entropy.encode(np.concatenate([np.empty(0, np.uint16), *all_cells]), widest))
     return group, payload, decoded
 
 
@@ -84,18 +111,22 @@ def reference(coder, values, keys, step):
     "arguments",
     [
         "",
+        "coding=huffman",
         "center=mean, signs=split",
+        "center=mean, exact_tail=0.01, coding=huffman",
+        "exact_tail=0.5, buckets=5, groups=2",
         "rows=1, col_ratio=1.7",
+        "rows=3, buckets=9, groups=4",
         "rows=4, col_ratio=0.01, buckets=100, groups=7",
-        "buckets=4, groups=2",
-        "buckets=512, groups=255",
+        "buckets=4, groups=2, coding=huffman",
+        "buckets=512, groups=254",
         'buckets=65536, groups=2, sketch="exact", col_ratio=1',
     ],
 )
 @pytest.mark.parametrize("kind", ["both", "few negative", "positive", "negative", "zeros", "ties", "two", "one"])
-def test_payload_equals_the_reference(arguments, kind):
+def test_payload_equals_the_reference(arguments, kind, simd_level):
     values = {
-        "both": gaussian(3000),
+        "both": gaussian(3001),
         "few negative": gaussian(3000) + np.float32(2),
         "positive": np.abs(gaussian(400)),
         "negative": -np.abs(gaussian(400)),
@@ -106,22 +137,75 @@ def test_payload_equals_the_reference(arguments, kind):
     }[kind]
     keys = random_keys(len(values))
     coder = gw.values(f"minmax({arguments})") if arguments else gw.values("minmax")
-    group, payload = coder.encode_grouped(values, keys, STEP)
-    expected_group, expected, decoded = reference(coder, values, keys, STEP)
-    assert group.dtype == np.uint8 and np.array_equal(group, expected_group) and group.max() < coder.max_groups
-    assert bytes(payload) == expected
+    found = coder.encode_grouped(values, keys, STEP)
+    group, expected, decoded = reference(coder, values, keys, STEP)
     order = np.argsort(group, kind="stable")
-    found = coder.decode_grouped(payload, keys[order], np.bincount(group), STEP)
-    assert np.array_equal(found, decoded[order])
-    assert coder.tables_nbytes(payload, len(values)) % 8 == 0
+    assert found.keys.dtype == np.uint32 and np.array_equal(found.keys, keys[order])
+    assert found.sizes.tolist() == np.bincount(group, minlength=len(found.sizes)).tolist() and len(found.sizes) <= coder.max_groups
+    assert bytes(found.payload) == expected
+    assert np.array_equal(coder.decode_grouped(found.payload, found.keys, np.trim_zeros(found.sizes, "b"), STEP), decoded[order])
+    assert coder.tables_nbytes(found.payload, len(values)) % 8 == 0
     assert np.array_equal(coder.decode(coder.encode(values, keys, STEP), keys, STEP), decoded)
 
 
-def test_query_refuses_what_would_not_fit():
-    with pytest.raises(ValueError, match="6 cells"):
-        _minmax.query(random_keys(2), 1, 2, 3, np.zeros(5, np.uint16), np.empty(2, np.uint16))
-    with pytest.raises(ValueError, match="room for 2"):
-        _minmax.query(random_keys(2), 1, 2, 3, np.zeros(6, np.uint16), np.empty(1, np.uint16))
+def sketched(keys, index, columns, rows, seed, cell=np.uint8):
+    """The kernels on one group: (cells, answers)."""
+    n, widest = len(keys), int(index.max(initial=0)) + 1
+    cells, sizes, columns = np.full(rows * columns, widest - 1, cell), np.array([n]), np.array([columns])
+    _minmax.insert(keys, index.astype(cell), sizes, columns, seed, rows, cells)
+    out = np.empty(n, np.float32)
+    _minmax.query(keys, sizes, columns, seed, rows, cells, np.arange(widest, dtype=np.float32), np.array([widest]), out)
+    return cells, out
+
+
+@pytest.mark.parametrize("cell", [np.uint8, np.uint16])
+def test_kernels_equal_the_reference_at_every_length(cell, simd_level):
+    for n in [*range(1, 40), 255, 256, 257, 300, 511, 513, 1000]:
+        keys, rows = random_keys(n, n), 1 + n % 4
+        index = np.random.default_rng(n).integers(0, 256 if n % 2 else 7, n).astype(cell)
+        columns = 1 + n // 3
+        cells, out = sketched(keys, index, columns, rows, n, cell)
+        expected = sketch_of(n, rows, columns, keys, index, int(index.max()))
+        assert np.array_equal(cells.reshape(rows, columns), expected)
+        assert np.array_equal(out, query(n, expected, keys))
+
+
+@pytest.mark.parametrize(("cell", "most"), [(np.uint8, 8), (np.uint16, 16)])
+def test_packed_cells_equal_the_reference(cell, most, simd_level):
+    rng = np.random.default_rng(0)
+    for bits in range(1, most + 1):
+        for n in [*range(70), 257]:
+            cells = rng.integers(0, 1 << bits, n).astype(cell)
+            counts, widths = np.array([0, n // 3, n - n // 3]), np.array([bits, bits, bits])
+            expected = pack(cells[: n // 3], bits) + pack(cells[n // 3 :], bits)
+            out, again = np.empty(len(expected), np.uint8), np.empty(n, cell)
+            _minmax.pack(cells, counts, widths, out)
+            assert bytes(out) == expected
+            _minmax.unpack(out, counts, widths, again)
+            assert np.array_equal(again, cells)
+
+
+def test_kernels_refuse_what_would_not_fit():
+    keys, one, cells = random_keys(2), np.array([2]), np.zeros(6, np.uint8)
+    values, widths, out = np.zeros(4, np.float32), np.array([4]), np.empty(2, np.float32)
+    for wrong in ({"keys": keys[:1]}, {"cells": cells[:5]}, {"rows": 17}, {"columns": np.array([2**32])}, {"columns": np.array([3, 3])}):
+        given = {"keys": keys, "sizes": one, "columns": np.array([3]), "seed": 1, "rows": 2, "cells": cells} | wrong
+        with pytest.raises(ValueError, match="expected"):
+            _minmax.query(**given, values=values, widths=widths, out=out)
+        with pytest.raises(ValueError, match="expected"):
+            _minmax.insert(**given, indexes=np.zeros(2, np.uint8))
+    given = {"keys": keys, "sizes": one, "columns": np.array([3]), "seed": 1, "rows": 2, "cells": cells}
+    with pytest.raises(ValueError, match="2 indexes"):
+        _minmax.insert(**given, indexes=np.zeros(1, np.uint8))
+    for wrong in ({"out": out[:1]}, {"widths": np.array([5])}, {"widths": np.array([2, 2])}):
+        with pytest.raises(ValueError, match="room for 2"):
+            _minmax.query(**given, **({"values": values, "widths": widths, "out": out} | wrong))
+    with pytest.raises(ValueError, match="packed bytes"):
+        _minmax.pack(cells, np.array([6]), np.array([5]), np.empty(3, np.uint8))
+    with pytest.raises(ValueError, match="cells"):
+        _minmax.unpack(np.empty(4, np.uint8), np.array([5]), np.array([5]), cells)
+    with pytest.raises(ValueError, match="cells"):
+        _minmax.all_below(cells, np.array([5]), np.array([5]))
 
 
 # Guarantees
@@ -130,29 +214,32 @@ def test_query_refuses_what_would_not_fit():
 @settings(max_examples=120, deadline=None)
 @given(
     values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=100),
-    q=st.sampled_from([4, 9, 32, 256]),
+    q=st.sampled_from([5, 9, 32, 256]),
     groups=st.sampled_from([2, 3, 4]),
     rows=st.integers(1, 3),
     col_ratio=st.sampled_from([0.01, 0.3, 2.0]),
     center=st.sampled_from(["midpoint", "mean"]),
     signs=st.sampled_from(["joint", "split"]),
-    sketch=st.sampled_from(["kll(k=8)", "exact"]),
+    sketch=st.sampled_from(["kll(k=8)", "exact", "histogram"]),
+    tail=st.sampled_from([0, 0, 0.1, 0.5]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_never_a_larger_index_nor_another_sign(values, q, groups, rows, col_ratio, center, signs, sketch, seed):
-    groups, values, step = min(groups, q // 2), np.array(values, np.float32), gw.Step(seed=seed)
+def test_never_a_larger_index_nor_another_sign(values, q, groups, rows, col_ratio, center, signs, sketch, tail, seed):
+    groups, values, step = min(groups, (q - (tail > 0)) // 2), np.array(values, np.float32), gw.Step(seed=seed)
     keys = random_keys(len(values), seed)
     arguments = f'buckets={q}, groups={groups}, rows={rows}, col_ratio={col_ratio}, center={center}, signs={signs}, sketch="{sketch}"'
-    coder = gw.values(f"minmax({arguments})")
+    coder = gw.values(f"minmax({arguments}, exact_tail={tail})")
     decoded = coder.decode(coder.encode(values, keys, step), keys, step)
-    codes, centers, _ = _buckets.bucketize(values, coder, step.private("quantile"), groups)
-    assert len(centers) <= q
-    assert (np.abs(decoded) <= np.abs(centers[codes])).all()  # centers grow outwards, so: no larger index
+    codes, centers, _, exact = bucketed(coder, values, step)
+    codes, inside = np.minimum(codes, len(centers) - 1), ~exact
+    assert len(centers) + (tail > 0) <= q
+    assert np.array_equal(decoded[exact], values[exact])
     assert (decoded * np.sign(values) >= 0).all()
     assert not decoded[values == 0].any()
+    assert (np.abs(decoded) <= np.abs(centers[codes]))[inside].all()  # centers grow outwards, so: no larger index
     # Off by less than q / groups: the answer is one of the true bucket or the w − 1 before it, towards zero.
-    inwards = np.arange(-(-q // groups))[:, None] * np.where(values < 0, -1, 1)
-    assert (centers[np.clip(codes - inwards, 0, len(centers) - 1)] == decoded).any(axis=0).all()
+    inwards = np.arange(-(-(q - (tail > 0)) // groups))[:, None] * np.where(values < 0, -1, 1)
+    assert (centers[np.clip(codes - inwards, 0, len(centers) - 1)] == decoded).any(axis=0)[inside].all()
 
 
 def expected_share(ratio, rows, ties=None):
@@ -179,23 +266,27 @@ def test_share_of_exact_answers(ratio, rows, ties, layout):
     keys = random_keys(n) if layout == "random" else np.arange(n, dtype=np.uint32)
     if ties:
         index = np.random.default_rng(2).permutation(index)
-    columns = int(np.ceil(ratio * n))
-    cells = np.full(rows * columns, n, np.uint16)
-    # One bucket per index, all in group 0.
-    _minmax.insert(
-        keys, index, np.zeros(n, np.uint8), np.arange(n, dtype=np.uint16), 7, rows, np.zeros(1, np.int64), np.array([columns]), cells
-    )
-    out = np.empty(n, np.uint16)
-    _minmax.query(keys, 7, rows, columns, cells, out)
+    _, out = sketched(keys, index, int(np.ceil(ratio * n)), rows, 7, np.uint16)
     assert (out <= index).all()
     assert (out == index).mean() == pytest.approx(expected_share(ratio, rows, ties), abs=0.012)
+
+
+def test_rows_are_independent():
+    """Of pairs of keys that share a column in one row, as many share one in another row as chance has it: 1/t."""
+    keys, columns, together, both = random_keys(20_000), 500, 0, 0
+    for seed in range(6):
+        first, second = column(seed, 0, keys, columns), column(seed, 1, keys, columns)
+        pairs = np.bincount(first * columns + second)
+        together += (np.bincount(first).astype(float) ** 2).sum() - len(keys)
+        both += (pairs.astype(float) ** 2).sum() - len(keys)
+    assert both / together * columns == pytest.approx(1, abs=0.02)
 
 
 def test_share_of_exact_answers_of_the_whole_coder():
     """256 buckets in 8 groups of 32 tied indexes, 0.3 columns per pair: 44.3%."""
     values, keys = gaussian(100_000), random_keys(100_000)
     coder = gw.values('minmax(sketch="exact")')
-    codes, centers, _ = _buckets.bucketize(values, coder, 0, 8)
+    codes, centers, _, _ = bucketed(coder, values, STEP)
     decoded = coder.decode(coder.encode(values, keys, STEP), keys, STEP)
     assert (decoded == centers[codes]).mean() == pytest.approx(expected_share(0.3, 2, 32), abs=0.02)
 
@@ -204,7 +295,7 @@ def test_size_is_what_the_options_say():
     """2 rows × 0.3 columns × 5 bits = 3 bits per pair, beside the table."""
     values, keys = gaussian(50_000), random_keys(50_000)
     coder = gw.values("minmax")
-    _, payload = coder.encode_grouped(values, keys, STEP)
+    payload = coder.encode_grouped(values, keys, STEP).payload
     at = coder.tables_nbytes(payload, len(values))
     assert at == 16 + 4 * 256
     assert len(payload) - at == pytest.approx(3 / 8 * 50_000, abs=32)
@@ -227,7 +318,7 @@ def test_empty():
     payload = coder.encode(none, np.empty(0, np.uint32), STEP)
     assert len(payload) == 0 and coder.tables_nbytes(payload, 0) == 0
     assert coder.decode(payload, None, STEP, 0).shape == (0,)
-    assert len(coder.encode_grouped(none, np.empty(0, np.uint32), STEP)[1]) == 0
+    assert len(coder.encode_grouped(none, np.empty(0, np.uint32), STEP).payload) == 0
     assert coder.decode_grouped(payload, np.empty(0, np.uint32), np.empty(0, np.int64), STEP).shape == (0,)
 
 
@@ -253,11 +344,24 @@ def test_hash_seed_differs_between_steps_and_ranks():
 
 
 @pytest.mark.parametrize(
-    "arguments", ["rows=0", "rows=17", "rows=1.5", "col_ratio=0", "col_ratio=17", "col_ratio=x", "groups=1", "groups=256", "buckets=8"]
+    "arguments",
+    [
+        "rows=0",
+        "rows=17",
+        "rows=1.5",
+        "col_ratio=0",
+        "col_ratio=17",
+        "col_ratio=x",
+        "groups=1",
+        "groups=255",
+        "buckets=8",
+        "coding=none",
+        "exact_tail=0.6",
+    ],
 )
 def test_refuses_bad_options(arguments):
     more = ", groups=5" if arguments == "buckets=8" else ""
-    with pytest.raises(ConfigError, match="expected"):
+    with pytest.raises(ConfigError, match="expected|known"):
         gw.values(f"minmax({arguments}{more})")
 
 
@@ -273,7 +377,7 @@ def decodes_or_refuses(coder, payload, keys):
     return True
 
 
-@pytest.mark.parametrize("arguments", ["buckets=256", "buckets=9, groups=3", "buckets=4, groups=2, rows=1"])
+@pytest.mark.parametrize("arguments", ["buckets=256", "buckets=9, groups=3", "buckets=4, groups=2, rows=1", "coding=huffman"])
 def test_hostile_payloads(arguments):
     coder, keys, rng = gw.values(f"minmax({arguments})"), random_keys(150), np.random.default_rng(0)
     good = bytes(coder.encode(gaussian(150), keys, STEP))
@@ -296,16 +400,16 @@ def test_hostile_details():
     coder = gw.values("minmax(buckets=9, groups=3, rows=1, col_ratio=1)")
     keys, sizes = random_keys(3), np.array([2, 1])
 
-    def payload(negative=3, positive=2, reserved=0, centers=(-1, -2, -3, 1, 2), cells=bytes([0, 0])):
-        head = np.array([7, negative, positive, reserved], "<u4").tobytes() + np.array(centers, "<f4").tobytes()
+    def payload(negative=3, positive=2, exact=0, centers=(-1, -2, -3, 1, 2), cells=bytes([0, 0])):
+        head = np.array([7, negative, positive, exact], "<u4").tobytes() + np.array(centers, "<f4").tobytes()
         return head + bytes(-len(head) % 8) + cells
 
     assert coder.decode_grouped(payload(), keys, sizes, STEP).tolist() == [-1, -1, 1]
     cases = {
-        "below 3": payload(cells=bytes([0b1111, 0])),
+        "cells below": payload(cells=bytes([0b1111, 0])),
         "wrong side": payload(centers=(-1, -2, 3, 1, 2)),
         "finite": payload(centers=(-1, -2, np.nan, 1, 2)),
-        "header": payload(reserved=1),
+        "header": payload(exact=1),
         "bytes of cells": payload(cells=bytes(3)),
         "bucket values": payload()[:20],
         "at most 9": payload(negative=8, positive=2),
@@ -317,5 +421,14 @@ def test_hostile_details():
         coder.decode_grouped(payload(negative=4, positive=4), keys, sizes, STEP)
     with pytest.raises(CorruptMessage, match="2 groups"):
         coder.decode_grouped(payload(), keys, np.array([1, 1, 1]), STEP)
+    tail = gw.values("minmax(buckets=10, groups=3, rows=1, col_ratio=1, exact_tail=0.4)")
+    good = payload(exact=1, cells=np.array([9], "<f4").tobytes() + bytes([0, 0]))
+    assert tail.decode_grouped(good, keys, np.array([1, 1, 1]), STEP).tolist() == [-1, 1, 9]
+    for bad, of in ((good, [1, 2]), (good, [0, 1, 2]), (payload(exact=2**32 - 1), [1, 1, 1]), (good, [1, 1, 0, 1])):
+        with pytest.raises(CorruptMessage, match="of exact values"):
+            tail.decode_grouped(bad, keys, np.array(of), STEP)
+    for bad, match in ((good[:42], "bucket values"), (payload(exact=1, cells=np.array([np.inf], "<f4").tobytes()), "finite")):
+        with pytest.raises(CorruptMessage, match=match):
+            tail.decode_grouped(bad, keys, np.array([1, 1, 1]), STEP)
     with pytest.raises(CorruptMessage, match="group numbers below 3"):
         coder.decode(payload()[:40] + bytes([0b111111]) + payload()[40:], keys, STEP)

@@ -20,19 +20,13 @@ from .payload import refuse_nonfinite
 MAX_BUCKETS = 1 << 16
 CENTERS = ("midpoint", "mean")
 SIGNS = ("joint", "split")
+CODINGS = ("fixed", "huffman")
 _ABOVE_ZERO = np.nextafter(np.float32(0), np.float32(1))
 
 
-class Buckets(NamedTuple):
-    """codes: uint16 (nnz,), the bucket of each value. centers: float32, the buckets' values. negative: how many lie below zero."""
-
-    codes: np.ndarray
-    centers: np.ndarray
-    negative: int
-
-
 class Cut(NamedTuple):
-    """Where values are cut. splits: float32, strictly increasing. low, high: the least and the greatest value. negative: as above."""
+    """Where values are cut. splits: float32, strictly increasing. low, high: the least and the greatest value.
+    negative: how many buckets lie below zero."""
 
     splits: np.ndarray
     low: float
@@ -45,30 +39,26 @@ class Cut(NamedTuple):
 
 
 def check_options(options):
-    """ConfigError for bad fields of a coder with buckets, center, signs and sketch."""
+    """ConfigError for bad fields of a coder with buckets, center, signs, sketch, exact_tail and coding."""
     if not isinstance(options.buckets, int) or not 2 <= options.buckets <= MAX_BUCKETS:
         raise ConfigError(f"expected buckets in 2 … {MAX_BUCKETS}, got {options.buckets!r}")
     if options.center not in CENTERS:
         raise ConfigError(unknown("center", options.center, CENTERS))
     if options.signs not in SIGNS:
         raise ConfigError(unknown("signs", options.signs, SIGNS))
+    if not isinstance(options.exact_tail, int | float) or not 0 <= options.exact_tail <= 0.5:
+        raise ConfigError(f"expected exact_tail in 0 … 0.5, got {options.exact_tail!r}")
+    if options.coding not in CODINGS:
+        raise ConfigError(unknown("coding", options.coding, CODINGS))
     one("sketches", options.sketch)
 
 
-def bucketize(values, options, seed, groups=None):
-    """Buckets of float32 values (nnz ≥ 1). DataError if one is not finite.
-
-    groups: when given, each sign's share of the buckets fits whole groups of ⌈q / groups⌉ buckets, so that `groups` groups
-    are enough although none spans zero.
-    """
-    found = cut(values, options, seed, options.buckets, groups)
-    codes = np.empty(len(values), np.uint16)
-    _quantile.assign(values, found.splits, codes)
-    return Buckets(codes, centers(found, options.center, values, codes), found.negative)
-
-
 def cut(values, options, seed, buckets, groups=None):
-    """Cut of float32 values (nnz ≥ 1) into at most `buckets` buckets. DataError if one is not finite."""
+    """Cut of float32 values (nnz ≥ 1) into at most `buckets` buckets. DataError if one is not finite.
+
+    groups: when given, each sign's share of the buckets fits whole groups of ⌈buckets / groups⌉, so that `groups` groups are enough
+    although none spans zero.
+    """
     found = _quantile.survey(values)
     if found is None:
         refuse_nonfinite("quantile", values)
@@ -91,6 +81,20 @@ def centers(found, center, values, codes):
         sums, counts = (of_codes[:-1] for of_codes in _quantile.sums(values, codes, found.count + 1))
         middles = np.where(counts > 0, sums / np.maximum(counts, 1), middles)
     return middles.astype(np.float32)
+
+
+def tail(values, share, name):
+    """(bound, the values whose magnitude is at most that): the others, at most share · nnz and of the largest magnitude, stay exact.
+
+    DataError, if share is not 0, for a value that is not finite.
+    """
+    exact = int(share * len(values))
+    if exact == 0:
+        return np.inf, values
+    if _quantile.survey(values) is None:
+        refuse_nonfinite(name, values)
+    bound = _quantile.largest_magnitude(values, exact)
+    return bound, _quantile.within(values, bound)
 
 
 def _splits(values, options, seed, buckets, groups, below, zeros):

@@ -1,58 +1,52 @@
 """minmax: quantile bucket numbers in MinMaxSketches, hash tables with fewer cells than values.
 
-SketchML: Jiang et al., SIGMOD 2018, sections 3.2 and 3.3. Buckets (buckets.py) are counted from zero outwards, apart for either
-sign, and divided into groups of w = ⌈q / groups⌉ neighbours; a group never spans zero. Each group's pairs go into one sketch of
-`rows` rows and ⌈col_ratio · pairs⌉ columns: insertion keeps the smallest index that met in a cell, a query takes the largest over
-the rows. So an index is never larger than the true one, is off by less than w, and no value changes sign. It does not entropy-code
-the cells (SKCompress's Huffman codes).
+SketchML: Jiang et al., SIGMOD 2018, sections 3.2 and 3.3; Huffman-coded cells: SKCompress, its extension in the VLDB Journal 2020.
+Buckets (buckets.py) are counted from zero outwards, apart for either sign, and divided into groups of w = ⌈q / groups⌉ neighbours; a
+group never spans zero. Each group's pairs go into one sketch of `rows` rows and ⌈col_ratio · pairs⌉ columns: insertion keeps the
+smallest index that met in a cell, a query takes the largest over the rows. So an index is never larger than the true one, is off by less
+than w, and no value changes sign.
 
-There are at most `groups` groups over both signs because either sign's share of the q buckets is rounded to whole groups; within
+There are at most `groups` groups over both signs because either sign's share of the buckets is rounded to whole groups; within
 a sign buckets have equal mass. Exact zeros are the innermost bucket of the positive side and stay zero.
+
+exact_tail (ours): the pairs of largest magnitude, chosen as `quantile` does, are one more group, whose values travel as they are. It
+takes one of the q buckets.
 
 Payload of `encode_grouped`, empty for no values, else:
 
     0   4  seed of the hash functions (minmax.h)
     4   4  N, buckets below zero
     8   4  P, other buckets; 1 ≤ N + P ≤ q
-    12  4  0
+    12  4  E, number of exact values; 0 without exact_tail
     16  …  the buckets' values, float32: N from zero outwards, P from zero outwards; zeros up to a multiple of 8
-    …      for each group, negative ones first, from zero outwards: rows · columns cells of ⌈log₂(buckets of the group)⌉ bits, packed
-           as in bitpack.h, up to a whole byte (no cells for a group of one bucket)
+    …  4E  the exact values, float32, in the order of their keys
+    …      for each group, negative ones first, from zero outwards: rows · columns cells (no cells for a group of one bucket), either
+           "fixed": in ⌈log₂(buckets of the group)⌉ bits each, packed as in bitpack.h, every group up to a whole byte
+           "huffman": the cells of all groups as one list for entropy.py, whose alphabet is the most buckets that a group has
 
 A cell that nothing met holds the group's last index. Published cells are whole bytes; packed, 32 buckets per group take 5 bits.
 """
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from ..._ext import bitpack as _bitpack
 from ..._ext import minmax as _minmax
 from ..._ext import quantile as _quantile
+from ..._ext import sparse as _sparse
 from ...errors import ConfigError, CorruptMessage
-from ..base import GroupedValueCoder
+from ..grouped import Grouped, GroupedValueCoder
 from . import buckets as _buckets
+from . import minmax_cells as _cells
+from .payload import flat
 
 _HEAD = 16
-
-
-class _Group(NamedTuple):
-    """One group: the position of its first bucket value, and how many buckets it has."""
-
-    first: int
-    width: int
-
-    @property
-    def bits(self):
-        return (self.width - 1).bit_length()
 
 
 @dataclass(frozen=True)
 class MinMax(GroupedValueCoder):
     """buckets: q, 2 · groups … 65536. rows: hash functions, 1 … 16. col_ratio: columns per pair, above 0, at most 16. groups: 2 … 255,
-    over both signs. center, signs, sketch: as for `quantile`.
+    over both signs. center, signs, sketch, exact_tail: as for `quantile`. coding: of the cells, "fixed" or "huffman".
     """
 
     buckets: int = 256
@@ -61,7 +55,9 @@ class MinMax(GroupedValueCoder):
     groups: int = 8
     center: str = "midpoint"
     signs: str = "joint"
-    sketch: str = "kll(k=200)"
+    sketch: str = "histogram"
+    exact_tail: float = 0.0
+    coding: str = "fixed"
 
     name = "minmax"
     summary = "quantile bucket numbers in MinMaxSketches, fewer cells than values"
@@ -69,109 +65,95 @@ class MinMax(GroupedValueCoder):
 
     def __post_init__(self):
         _buckets.check_options(self)
-        if not isinstance(self.rows, int) or not 1 <= self.rows <= 16:
-            raise ConfigError(f"expected rows in 1 … 16, got {self.rows!r}")
+        if not isinstance(self.rows, int) or not 1 <= self.rows <= _minmax.MAX_ROWS:
+            raise ConfigError(f"expected rows in 1 … {_minmax.MAX_ROWS}, got {self.rows!r}")
         if not isinstance(self.col_ratio, int | float) or not 0 < self.col_ratio <= 16:
             raise ConfigError(f"expected 0 < col_ratio ≤ 16, got {self.col_ratio!r}")
-        if not isinstance(self.groups, int) or not 2 <= self.groups <= min(255, self.buckets // 2):
-            raise ConfigError(f"expected groups in 2 … {min(255, self.buckets // 2)} for {self.buckets} buckets, got {self.groups!r}")
+        if not isinstance(self.groups, int) or not 2 <= self.groups <= min(254, self._most_buckets // 2):
+            raise ConfigError(f"expected groups in 2 … {min(254, self._most_buckets // 2)} for {self.buckets} buckets, got {self.groups!r}")
 
     @property
     def max_groups(self):
-        return self.groups
+        return self.groups + (self.exact_tail > 0)
 
     def encode_grouped(self, values, keys, step):
+        values = flat(values)
         if len(values) == 0:
-            return np.empty(0, np.uint8), np.empty(0, np.uint8)
-        found = _buckets.bucketize(values, self, step.private("quantile"), self.groups)
-        negative, count = found.negative, len(found.centers)
-        groups = self._groups(negative, count - negative)
-        bucket_group, bucket_index = _bucket_tables(groups, negative)
-        group = bucket_group[found.codes]
-        columns = self._columns(np.bincount(group, minlength=len(groups)))
-        seed = step.private("minmax") & 0xFFFFFFFF
-        first = np.concatenate([[0], np.cumsum(self.rows * columns)])
-        cells = np.repeat(np.array([g.width - 1 for g in groups], np.uint16), self.rows * columns)
-        _minmax.insert(keys, found.codes, bucket_group, bucket_index, seed, self.rows, first, columns, cells)
-        head = np.zeros(_tables_nbytes(count), np.uint8)
-        head[:_HEAD].view("<u4")[:] = seed, negative, count - negative, 0
-        outwards = np.concatenate([found.centers[:negative][::-1], found.centers[negative:]])
-        head[_HEAD : _HEAD + 4 * count].view("<f4")[:] = outwards
-        packed = [_pack(cells[first[i] : first[i + 1]], g.bits) for i, g in enumerate(groups)]
-        return group, np.concatenate([head, *packed])
+            return Grouped(np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.uint8))
+        cut, centers, codes, exact = self._bucketize(values, step)
+        layout = self._layout(cut.negative, cut.count - cut.negative)
+        places, groups = _cells.places(cut.negative, cut.count, self._width), len(layout.widths)
+        if len(exact):
+            places = np.append(places, np.uint32(groups << 16))
+        keys, indexes, sizes = _sparse.split(keys, codes, places, groups + (len(exact) > 0))
+        counts = _cells.columns(sizes[:groups], self.col_ratio, layout)
+        sketched, seed = slice(len(keys) - len(exact)), step.private("minmax") & 0xFFFFFFFF
+        cells = _cells.empty(self.rows * counts, layout)
+        _minmax.insert(keys[sketched], indexes[sketched].astype(cells.dtype, copy=False), sizes[:groups], counts, seed, self.rows, cells)
+        head = np.zeros(_tables_nbytes(cut.count), np.uint8)
+        head[:_HEAD].view("<u4")[:] = seed, cut.negative, cut.count - cut.negative, len(exact)
+        head[_HEAD : _HEAD + 4 * cut.count].view("<f4")[:] = centers
+        coded = _cells.encode(cells, self.rows * counts, layout, self.coding)
+        return Grouped(keys, sizes, np.concatenate([head, exact.view(np.uint8), coded]))
 
     def decode_grouped(self, payload, keys, sizes, step):
-        payload = np.frombuffer(payload, np.uint8)
-        if len(keys) == 0 and len(payload) == 0:
+        payload, nnz = np.frombuffer(payload, np.uint8), len(keys)
+        if nnz == 0 and len(payload) == 0:
             return np.empty(0, np.float32)
-        seed, negative, positive = self._header(payload)
-        centers = _buckets.read_centers(payload, _HEAD, negative + positive)
+        seed, negative, positive, exact = self._header(payload)
+        centers, at = _buckets.read_centers(payload, _HEAD, negative + positive), _tables_nbytes(negative + positive)
         if (centers[:negative] > 0).any() or (centers[negative:] < 0).any():
             raise CorruptMessage("minmax values: a bucket value is on the wrong side of zero")
-        groups, sizes = self._groups(negative, positive), np.asarray(sizes)
-        if sizes[len(groups) :].any():
-            raise CorruptMessage(f"minmax values: expected keys in {len(groups)} groups, got sizes {sizes.tolist()}")
-        columns = self._columns(sizes[: len(groups)]).tolist()
-        nbytes = [_bitpack.packed_nbytes(self.rows * t, g.bits) for g, t in zip(groups, columns)]
-        at = _tables_nbytes(len(centers))
-        if len(payload) != at + sum(nbytes):
-            raise CorruptMessage(f"minmax values: expected {sum(nbytes)} bytes of cells, got {len(payload) - at}")
-        values, start = np.empty(len(keys), np.float32), 0
-        for group, size, t, length in zip(groups, sizes.tolist(), columns, nbytes):
-            stop, of_group = start + size, centers[group.first : group.first + group.width]
-            indexes = self._query(payload[at : at + length], keys[start:stop], seed, t, group.bits)
-            if not _quantile.lookup(indexes, of_group, values[start:stop]):
-                raise CorruptMessage(f"minmax values: expected cells below {group.width}")
-            start, at = stop, at + length
+        layout = self._layout(negative, positive)
+        groups, expected = len(layout.widths), np.zeros(self.max_groups + 1, np.int64)
+        expected[: len(sizes)] = sizes
+        if expected[groups] != exact or expected[groups + 1 :].any():
+            raise CorruptMessage(f"minmax values: expected keys in {groups} groups and {exact} of exact values, got {expected.tolist()}")
+        values, sketched, sizes = np.empty(nnz, np.float32), slice(nnz - exact), expected[:groups]
+        values[nnz - exact :] = _buckets.read_centers(payload, at, exact)
+        counts = _cells.columns(sizes, self.col_ratio, layout)
+        cells = _cells.decode(payload[at + 4 * exact :], self.rows * counts, layout, self.coding)
+        _minmax.query(keys[sketched], sizes, counts, seed, self.rows, cells, centers, layout.widths, values)
         return values
 
     def tables_nbytes(self, payload, nnz):
         if nnz == 0:
             return 0
-        _, negative, positive = self._header(np.frombuffer(payload, np.uint8))
+        _, negative, positive, _ = self._header(np.frombuffer(payload, np.uint8))
         return _tables_nbytes(negative + positive)
 
+    def _bucketize(self, values, step):
+        """(Cut, centers from zero outwards on either side, bucket of each value, exact values, whose bucket is the one after the last)."""
+        bound, rest = _buckets.tail(values, self.exact_tail, self.name)
+        cut = _buckets.cut(rest, self, step.private("quantile"), self._most_buckets, self.groups)
+        codes = np.empty(len(values), np.uint8 if self.buckets <= 256 else np.uint16)
+        _quantile.assign(values, cut.splits, codes)
+        exact = np.empty(len(values) - len(rest), np.float32)
+        _quantile.mark(values, bound, cut.count, codes, exact)
+        members = codes[codes != cut.count] if len(exact) and self.center == "mean" else codes
+        centers = _buckets.centers(cut, self.center, rest, members)
+        return cut, np.concatenate([centers[: cut.negative][::-1], centers[cut.negative :]]), codes, exact
+
     def _header(self, payload):
-        """(seed, buckets below zero, other buckets), such that `groups` groups are enough for them."""
+        """(seed, buckets below zero, other buckets, exact values), such that `groups` groups are enough for the buckets."""
         head = payload[:_HEAD].view("<u4").tolist() if len(payload) >= _HEAD else [0] * 4
-        seed, negative, positive, reserved = head
-        fits = 1 <= negative + positive <= self.buckets and len(self._groups(negative, positive)) <= self.groups
-        if reserved or not fits:
-            raise CorruptMessage(f"minmax values: expected a header with at most {self.buckets} buckets, got {head}")
-        return seed, negative, positive
+        seed, negative, positive, exact = head
+        fits = 1 <= negative + positive <= self._most_buckets and len(self._layout(negative, positive).widths) <= self.groups
+        if not fits or (exact and not self.exact_tail):
+            raise CorruptMessage(f"minmax values: expected a header with at most {self._most_buckets} buckets, got {head}")
+        return seed, negative, positive, exact
 
-    def _groups(self, negative, positive):
-        """The groups of this many buckets on either side of zero."""
-        width = -(-self.buckets // self.groups)
-        sides = (0, negative), (negative, negative + positive)
-        return [_Group(at, min(width, stop - at)) for start, stop in sides for at in range(start, stop, width)]
+    @property
+    def _most_buckets(self):
+        return self.buckets - (self.exact_tail > 0)
 
-    def _columns(self, sizes):
-        """int64: columns of each group's sketch, 0 for no pairs."""
-        return np.array([math.ceil(self.col_ratio * size) for size in sizes.tolist()], np.int64)
+    @property
+    def _width(self):
+        """Buckets of a whole group."""
+        return -(-self._most_buckets // self.groups)
 
-    def _query(self, packed, keys, seed, columns, bits):
-        """uint16: the index that the packed sketch answers for each key."""
-        indexes = np.zeros(len(keys), np.uint16)
-        if bits and len(keys):
-            cells = np.empty(self.rows * columns, np.uint16)
-            _bitpack.unpack(packed, len(cells), bits, cells)
-            _minmax.query(keys, seed, self.rows, columns, cells, indexes)
-        return indexes
-
-
-def _bucket_tables(groups, negative):
-    """uint8 group and uint16 index in it, for each bucket in ascending order."""
-    group = np.repeat(np.arange(len(groups), dtype=np.uint8), [g.width for g in groups])
-    index = np.concatenate([np.arange(g.width, dtype=np.uint16) for g in groups])
-    return tuple(np.concatenate([outwards[:negative][::-1], outwards[negative:]]) for outwards in (group, index))
-
-
-def _pack(cells, bits):
-    out = np.empty(_bitpack.packed_nbytes(len(cells), bits), np.uint8)
-    if bits:
-        _bitpack.pack(cells, bits, out)
-    return out
+    def _layout(self, negative, positive):
+        return _cells.layout(negative, positive, self._width)
 
 
 def _tables_nbytes(count):

@@ -27,13 +27,12 @@ import numpy as np
 
 from ..._ext import bitpack as _bitpack
 from ..._ext import quantile as _quantile
-from ...errors import ConfigError, CorruptMessage, unknown
+from ...errors import ConfigError, CorruptMessage
 from .. import entropy as _entropy
 from ..base import ValueCoder
 from . import buckets as _buckets
-from .payload import count, flat, refuse_nonfinite
+from .payload import count, flat
 
-CODINGS = ("fixed", "huffman")
 _HEAD = 8
 
 
@@ -58,18 +57,14 @@ class Quantile(ValueCoder):
 
     def __post_init__(self):
         _buckets.check_options(self)
-        if not isinstance(self.exact_tail, int | float) or not 0 <= self.exact_tail <= 0.5:
-            raise ConfigError(f"expected exact_tail in 0 … 0.5, got {self.exact_tail!r}")
         if self.exact_tail and self.buckets < 3:
             raise ConfigError(f"expected at least 3 buckets with an exact tail, which takes one code, got {self.buckets}")
-        if self.coding not in CODINGS:
-            raise ConfigError(unknown("coding", self.coding, CODINGS))
 
     def encode(self, values, keys, step):
         values = flat(values)
         if len(values) == 0:
             return np.empty(0, np.uint8)
-        bound, rest = self._tail(values)
+        bound, rest = _buckets.tail(values, self.exact_tail, self.name)
         found = _buckets.cut(rest, self, step.private("quantile"), self._most_buckets)
         exact, alphabet = len(values) - len(rest), self._alphabet(found.count)
         at = _tables_nbytes(found.count) + 4 * exact
@@ -114,16 +109,6 @@ class Quantile(ValueCoder):
 
     def _alphabet(self, buckets):
         return buckets + (self.exact_tail > 0)
-
-    def _tail(self, values):
-        """(bound, the values whose magnitude is at most that): the others stay exact."""
-        exact = int(self.exact_tail * len(values))
-        if exact == 0:
-            return np.inf, values
-        if _quantile.survey(values) is None:
-            refuse_nonfinite(self.name, values)
-        bound = _quantile.largest_magnitude(values, exact)
-        return bound, _quantile.within(values, bound)
 
     def _buffers(self, at, nnz, alphabet):
         """The payload (None where its size is not known yet), and the codes: its last bytes where these are the codes."""
