@@ -52,11 +52,13 @@ def largest(const float[::1] values, keys, int64_t k):
 
 
 def at_least(const float[::1] values, keys, uint32_t floor):
-    """The magnitudes that reach `floor`, the integer view of a positive float."""
+    """The magnitudes that reach `floor`, the integer view of a positive float; the arguments themselves where all do."""
     cdef int64_t n = values.shape[0], items = 0
     if n:
         with nogil:
             items = gw_topk_count(&values[0], n, floor)
+    if items == n and keys is not None:
+        return keys, np.asarray(values)
     kept_keys, kept, _ = _above(values, keys, floor, items)
     return kept_keys[:items], kept[:items]
 

@@ -12,6 +12,8 @@ SPECS = {
         "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(rounding=stochastic)",
         "sketchml(buckets=16, groups=4)", "sketchml(center=mean)", "natural(bits=8)", "natural(rounding=nearest)",
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
+        "randomk(ratio=0.25)+raw+natural", "randomk(k=20, shared=true)+fp32", "randomk(ratio=0.25, shared=true)+natural",
+        "randomk(ratio=0.25, shared=true)+logquant", "randomk(ratio=0.5, shared=true)+byteflag+minmax", "sampled_topk(ratio=0.1)+bitflag+fp16",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
     ],
     KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
@@ -20,7 +22,11 @@ SPECS = {
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
         "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)",
     ],
-    Sparsifier: [*gw.names("sparsifiers"), "topk(ratio=0.5)", "topk(k=1)"],
+    Sparsifier: [
+        *gw.names("sparsifiers"),
+        "topk(ratio=0.5)", "topk(k=1)",
+        "sampled_topk(k=9, sample=0.5)", "randomk(ratio=0.5)", "randomk(k=7, shared=true)", "randomk(k=30, scale=none)",
+    ],
     Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)"],
 }  # fmt: skip
 MAKE = {Codec: gw.codec, KeyCoder: gw.keys, ValueCoder: gw.values, Sparsifier: gw.sparsifier, Sketch: gw.sketch}

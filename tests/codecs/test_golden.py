@@ -20,6 +20,8 @@ SPECS = [
     *gw.list_codecs(),
     "natural(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(rounding=stochastic)", "sketchml(center=mean)",
     "topk(ratio=0.25)+byteflag+fp16", "threshold(t=0.01)+bitflag(widths=optimal)+bf16", "nonzero+adaptive+quantile", "byteflag+minmax(groups=4)",
+    "sampled_topk(ratio=0.25)+raw+fp16", "randomk(ratio=0.25)+raw+natural", "randomk(k=50, shared=true)+fp32",
+    "randomk(k=70, shared=true)+raw+minmax",
 ]  # fmt: skip
 
 
