@@ -108,7 +108,7 @@ GW_INLINE int64_t GW_AT(gw_topk_above_as)(const float *values, const uint32_t *k
 static int64_t GW_AT(gw_topk_above)(const float *values, const uint32_t *keys, int64_t n, uint32_t floor, int64_t capacity, uint32_t *out_keys,
                                     float *out_values)
 {
-    if (capacity < n / GW_TOPK_BLOCK) /* then most blocks hold nothing, and looking first is worth it */
+    if (capacity < n / (2 * GW_TOPK_BLOCK)) /* then most blocks hold nothing, and looking first is worth it */
         return keys ? GW_AT(gw_topk_above_as)(values, keys, n, floor, capacity, 1, out_keys, out_values)
                     : GW_AT(gw_topk_above_as)(values, NULL, n, floor, capacity, 1, out_keys, out_values);
     return keys ? GW_AT(gw_topk_above_as)(values, keys, n, floor, capacity, 0, out_keys, out_values)
