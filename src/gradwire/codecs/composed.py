@@ -165,6 +165,9 @@ class Composed(Codec):
 class Preset(Codec):
     """A named codec that is a composition: a subclass is a frozen dataclass whose `compose` returns the Composed."""
 
+    def __post_init__(self):
+        self.composed  # noqa: B018  bad fields are refused now, not at the first message
+
     def compose(self):
         """Composed of this preset's parts."""
         raise NotImplementedError
