@@ -126,7 +126,7 @@ def forbidden(files):
             found = {
                 "print": called == "print" and file != "cli.py",
                 "eval or exec": called in ("eval", "exec"),
-                "assert": isinstance(node, ast.Assert) and file != "testing.py",  # there, assertions are the product
+                "assert": isinstance(node, ast.Assert) and not file.startswith("testing/"),  # there, assertions are the product
                 "bare except": isinstance(node, ast.ExceptHandler) and node.type is None,
                 "allow_pickle": isinstance(node, ast.keyword)
                 and node.arg == "allow_pickle"

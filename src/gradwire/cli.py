@@ -1,4 +1,4 @@
-"""The command gradwire: run, list, inspect, data, bench, figures, tables.
+"""The command gradwire: run, list, inspect, check, data, bench, figures, tables.
 
 Every heavy import is inside the command that needs it, so `gradwire --help` is quick, and only `run` initialises MPI, after
 configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 130 interrupted.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import launch
 from .errors import ConfigError, GradwireError, IncompatibleError
-from .listing import KINDS
+from .listing import CHECKED, KINDS
 
 RESULTS = "results"
 
@@ -73,6 +73,14 @@ def _parser():
     inspect = commands.add_parser("inspect", help="what run files hold")
     inspect.add_argument("paths", nargs="+", metavar="RUN.h5")
     inspect.set_defaults(command=_inspect)
+
+    check = commands.add_parser("check", help="run the conformance suite on codecs and parts, plug-ins included")
+    check.add_argument(
+        "spec", nargs="?", metavar="SPEC", help="such as natural or 'topk(ratio=0.01)+natural'; a name of several kinds is all of them"
+    )
+    check.add_argument("--kind", choices=CHECKED, help="check SPEC, or --all, as this kind only")
+    check.add_argument("--all", action="store_true", help="everything that is registered, in its default configuration")
+    check.set_defaults(command=_check)
 
     data = commands.add_parser("data", help="prepare a data set, or say what it is")
     data.add_argument("action", choices=("prepare", "info"))
@@ -251,6 +259,24 @@ def _inspect(args):
     from .recorder import load_run
 
     print("\n\n".join(listing.run_text(load_run(path)) for path in args.paths))
+
+
+def _check(args):
+    from . import listing
+
+    if bool(args.spec) == args.all:
+        raise ConfigError("check: expected a specification or --all, and not both")
+    failed = parts = 0
+    for title, part in listing.checked(args.spec, args.kind):
+        parts += 1
+        print(title, flush=True)
+        problems = 0
+        for line, problem in listing.check_lines(part):
+            problems += problem
+            print(line, flush=True)
+        failed += problems > 0
+    print(f"\n{parts - failed} of {parts} conform")
+    return 1 if failed else 0
 
 
 def _data(args):

@@ -1,4 +1,4 @@
-"""Text that the command line prints: aligned tables, the list of plug-ins, the contents of a run file."""
+"""Text that the command line prints: aligned tables, the list of plug-ins, the contents of a run file, what a check found."""
 
 import numpy as np
 
@@ -6,6 +6,8 @@ from . import spec
 from .stopwatch import PHASES
 
 KINDS = ("codecs", "keys", "values", "sparsifiers", "sketches", "collectives", "datasets", "models", "optimizers")
+
+CHECKED = ("codecs", "keys", "values", "sparsifiers", "sketches")
 
 
 def aligned(header, rows):
@@ -87,3 +89,43 @@ def _cell(value):
 
 def _indented(text):
     return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+
+
+def checked(text, kind=None):
+    """(title, part, or the error of making it) of everything that `gradwire check` runs; text None: all that is registered.
+
+    ConfigError if `text` names nothing of these kinds.
+    """
+    kinds = (kind,) if kind else CHECKED
+    if text is None:
+        for of, name in ((of, name) for of in kinds for name in spec.names(of)):
+            yield f"{of}: {name}", _made(of, name, Exception)
+        return
+    parts = spec.split(text)
+    found = [of for of in kinds if len(parts) == 1 and parts[0][0] in spec.names(of)]
+    for of in found or [kind or "codecs"]:  # else a composition, or an error that names what is known
+        yield f"{of}: {text}", _made(of, text, ImportError)
+
+
+def _made(kind, text, caught):
+    """The part, or why a plug-in's module cannot bring it."""
+    try:
+        return spec.codec(text) if kind == "codecs" else spec.one(kind, text)
+    except caught as error:
+        return error
+
+
+def check_lines(part):
+    """(line, whether it tells of a failure) for each check of the conformance suite, as it is run."""
+    from . import testing
+
+    if isinstance(part, Exception):
+        yield f"  FAIL  cannot be made: {type(part).__name__}: {part}", True
+        return
+    for check, problem in testing.results(part):
+        name = check.__name__.partition("_")[2].replace("_", " ")
+        if problem is None:
+            yield f"  pass  {name}", False
+        else:
+            rule = check.__doc__.strip().partition("\n")[0]
+            yield f"  FAIL  {name}: {problem}\n        the rule: {rule}", True

@@ -72,6 +72,8 @@ BUILTIN = {
         "nonzero": "codecs.sparsifiers.nonzero:NonZero",
         "topk": "codecs.sparsifiers.topk:TopK",
         "threshold": "codecs.sparsifiers.threshold:Threshold",
+        "sampled_topk": "codecs.sparsifiers.sampled_topk:SampledTopK",
+        "randomk": "codecs.sparsifiers.randomk:RandomK",
     },
     "sketches": {
         "kll": "codecs.sketches.kll:KLL",

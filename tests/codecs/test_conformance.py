@@ -13,6 +13,8 @@ SPECS = {
         "sketchml(buckets=16, groups=4)", "sketchml(center=mean)", "natural(bits=8)", "natural(rounding=nearest)",
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
         "skcompress(center=mean, exact_tail=0.01)", "partitioned-fastsgd(tau=32, length_bits=4)", "sketchml-quan(buckets=16)",
+        "randomk(ratio=0.25)+raw+natural", "randomk(k=20, shared=true)+fp32", "randomk(ratio=0.25, shared=true)+natural",
+        "randomk(ratio=0.25, shared=true)+logquant", "randomk(ratio=0.5, shared=true)+byteflag+minmax", "sampled_topk(ratio=0.1)+bitflag+fp16",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
         "qsgd(levels=1, p=inf, group_size=16, coding=huffman)", "natural_dithering(norm=natural, coding=elias)", "terngrad(clip=2.5, group_size=100)",
         "huffman+dithering(levels=7)", "huffman+terngrad", "onebit(group_size=50)", "sign(group_size=50)",
@@ -40,6 +42,12 @@ SPECS = {
     ],
     Sparsifier: [*gw.names("sparsifiers"), "topk(ratio=0.5)", "topk(k=1)"],
     Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)", "histogram(refine=0.01)"],
+    Sparsifier: [
+        *gw.names("sparsifiers"),
+        "topk(ratio=0.5)", "topk(k=1)",
+        "sampled_topk(k=9, sample=0.5)", "randomk(ratio=0.5)", "randomk(k=7, shared=true)", "randomk(k=30, scale=none)",
+    ],
+    Sketch: [*gw.names("sketches"), "kll(k=64)", "gk(epsilon=0.01)"],
 }  # fmt: skip
 MAKE = {Codec: gw.codec, KeyCoder: gw.keys, ValueCoder: gw.values, Sparsifier: gw.sparsifier, Sketch: gw.sketch}
 
@@ -79,7 +87,7 @@ class Broken(gw.Codec):
 
 def test_the_suite_finds_what_a_broken_codec_breaks(monkeypatch):
     small = {name: g for name, g in testing.gradients().items() if g.dim < 10**6}
-    monkeypatch.setattr(testing, "gradients", lambda: small)
+    monkeypatch.setattr(testing.inputs, "gradients", lambda: small)
     found = testing.failures(Broken())
     assert found.keys() >= {
         "codec_is_deterministic",

@@ -9,7 +9,8 @@ from gradwire.collectives.exchange import Exchange
 from gradwire.stopwatch import PHASES
 
 SIZES = (1, 2, 3, 4)
-SPECS = ("none", "fp16", "bf16", "adam-sparse", "zipml", "fastsgd", "sketchml", "natural", "topk(ratio=0.1)+natural")
+SPECS = ("none", "fp16", "bf16", "adam-sparse", "zipml", "fastsgd", "sketchml", "natural", "topk(ratio=0.1)+natural",
+         "randomk(ratio=0.1)+natural", "randomk(ratio=0.1, shared=true)+fp32", "randomk(ratio=0.1, shared=true)+fp16")  # fmt: skip
 DIM = 3000
 
 
@@ -50,7 +51,7 @@ def test_the_mean_of_what_the_messages_say_on_every_rank(comm):
                 )
                 everyone = comm.allgather(mean.to_dense().tobytes())
                 assert len(set(everyone)) == 1, f"{collective} {spec}: ranks differ"
-                tolerance = {"fp16": 2e-3, "bf16": 2e-2}.get(spec, 1e-6) if collective == "allreduce" else 1e-6
+                tolerance = {"fp16": 2e-3, "bf16": 2e-2}.get(spec.rpartition("+")[2], 1e-6) if collective == "allreduce" else 1e-6
                 assert np.allclose(mean.to_dense(), expected_mean(codec, comm.size, step, dense), rtol=tolerance, atol=tolerance), (
                     f"{collective} {spec}"
                 )
@@ -69,8 +70,9 @@ def test_the_ledger_counts_the_buffers(comm):
             up, down = sum(ledger.uplink.values()), sum(ledger.downlink.values())
             broadcast = comm.bcast(down)
             if collective == "allreduce":
-                width = 4 if spec == "none" else 2
-                assert (up, down, ledger.sent, ledger.received) == (width * DIM,) * 4
+                width = 2 if "16" in spec else 4
+                count = DIM // 10 if "shared" in spec else DIM
+                assert (up, down, ledger.sent, ledger.received) == (width * count,) * 4
                 assert ledger.control == 0
             elif collective == "allgather":
                 assert (up, down) == (message.nbytes, sum(others) - message.nbytes)
@@ -134,6 +136,47 @@ def test_sums_that_overflow(comm):
         assert mean == pytest.approx(expected, rel=5e-3), f"{codec} {collective}"
     with pytest.raises(gw.DataError, match="sum over 3 ranks overflows fp32 at key 4"):
         gw.average(comm, gw.Gradient([3e38], 9, [4]), "none", "allreduce")
+
+
+@pytest.mark.ranks(*SIZES)
+def test_shared_coordinates_are_summed_by_mpi(comm):
+    """O(q) bytes whatever dim is, no keys; every rank's own scaled values at the step's coordinates, averaged."""
+    dim, codec = 2**32, gw.codec("randomk(k=2000, shared=true)+fp32")
+    for index in range(3):
+        step = gw.Step(index, 9, comm.rank)
+        keys = codec.shared_keys(dim, step)
+        rng = np.random.default_rng((comm.rank, index))
+        mine = np.union1d(rng.choice(keys, 150, replace=False), rng.integers(0, dim, 400, dtype=np.uint32)).astype(np.uint32)
+        exchange = Exchange(comm, codec, "allreduce")
+        message = exchange.encode(gw.Gradient(rng.normal(size=len(mine)).astype(np.float32), dim, mine), step)
+        mean = exchange.average(message, step)
+        sent = comm.allgather(codec.decode(message, step))
+        assert exchange.ledger.sent == 8000 and set(mean.keys) == set().union(*(g.keys for g in sent)) <= set(keys)
+        expected = {int(key): 0.0 for key in mean.keys}
+        for g in sent:
+            for key, value in zip(g.keys.tolist(), g.values.tolist()):
+                expected[key] += value / comm.size
+        assert np.allclose(
+            mean.values, [expected[key] for key in mean.keys.tolist()], rtol=1e-6, atol=1e-6 * max(map(abs, expected.values()))
+        )
+        assert len(set(comm.allgather(mean.values.tobytes()))) == 1
+
+
+@pytest.mark.ranks(2)
+def test_an_overflow_at_a_shared_coordinate_names_its_key(comm):
+    codec = gw.codec("randomk(k=3, shared=true, scale=none)+fp32")
+    keys = codec.shared_keys(10**6, gw.Step())
+    with pytest.raises(gw.DataError, match=f"at key {keys[1]}"):
+        gw.average(comm, gw.Gradient([3e38], 10**6, keys[1:2]), codec, "allreduce")
+
+
+@pytest.mark.ranks(2)
+def test_the_driver_draws_coordinates_of_its_own(comm):
+    """A downlink with the uplink's shared coordinates would scale them twice and send no others: biased."""
+    spec, dim = "randomk(ratio=0.5, shared=true)+fp32", 40
+    x = np.linspace(1, 2, dim).astype(np.float32)
+    means = [gw.average(comm, gw.Gradient(x, dim), spec, "gather_bcast", step=gw.Step(i)).to_dense() for i in range(400)]
+    assert np.allclose(np.mean(means, axis=0), x, atol=5 * 2 * np.sqrt(3 / 400))
 
 
 def test_clamped_values_are_counted():

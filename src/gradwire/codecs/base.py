@@ -23,7 +23,7 @@ from ..errors import CorruptMessage
 class Reduction(enum.Enum):
     """What may happen to encoded gradients on their way.
 
-    SUM: encodings of dense gradients add so MPI itself may reduce them. MERGE: they may be decoded,
+    SUM: encodings of dense gradients add so MPI itself may reduce them (of sparse ones too, if shares_keys). MERGE: they may be decoded,
     added and encoded again at a hop. GATHER: every receiver needs every original message.
     """
 
@@ -66,6 +66,15 @@ class Codec(Configured):
     @property
     def summable(self):
         """For reduction SUM: the value coder whose payloads of dense gradients add (see ValueCoder.sum_dtype). Else None."""
+        return None
+
+    @property
+    def shares_keys(self):
+        """Whether all ranks send values at the same coordinates, shared_keys, and no keys; then encodings of sparse gradients add too."""
+        return False
+
+    def shared_keys(self, dim, step):
+        """If shares_keys: the keys of the values in a message of this step, uint32, strictly increasing; step.rank does not matter."""
         return None
 
     def count_overflow(self, gradient):
@@ -147,12 +156,29 @@ class ValueCoder(Configured):
 
 
 class Sparsifier(Configured):
-    """Gradient → sparse Gradient with some of its entries."""
+    """Gradient → sparse Gradient with some of its entries.
+
+    shared: all ranks keep the same coordinates, which the step tells the receiver, so no keys travel. Such a sparsifier implements
+    shared_nnz, shared_keys and shared_values too.
+    """
 
     unbiased: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
 
     def sparsify(self, gradient, step):
-        """A sparse Gradient with the kept entries; its fresh_nnz is the input's."""
+        """A sparse Gradient with the kept entries, without exact zeros; its fresh_nnz is the input's."""
+        raise NotImplementedError
+
+    def shared_nnz(self, dim):
+        """How many coordinates of a gradient of `dim` every rank keeps. IncompatibleError if they are too many."""
+        raise NotImplementedError
+
+    def shared_keys(self, dim, step):
+        """These coordinates in this step, uint32 (shared_nnz(dim),), strictly increasing; step.rank does not matter."""
+        raise NotImplementedError
+
+    def shared_values(self, gradient, step):
+        """What sparsify gives at shared_keys, float32 (shared_nnz(dim),); 0 where it gives nothing."""
         raise NotImplementedError
 
     def omega(self, dim):

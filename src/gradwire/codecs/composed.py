@@ -1,6 +1,7 @@
 """Composed: sparsifier + key coder + value coder as one codec. Preset: a named codec that is such a composition.
 
 Sections of a message: `keys` (absent for a dense gradient), `tables` and `values` (the value coder's payload, split).
+A sparsifier whose coordinates are shared sends a value for each of them and no keys, unless the value coder drops or groups pairs.
 With a grouped value coder the keys of each group are coded apart (grouped.py).
 """
 
@@ -11,7 +12,7 @@ import numpy as np
 import xxhash
 
 from .._ext import sparse as _sparse
-from ..errors import CorruptMessage
+from ..errors import CorruptMessage, IncompatibleError
 from ..gradient import Gradient
 from ..message import Message
 from .base import Codec, KeyCoder, Reduction, Sparsifier, ValueCoder
@@ -48,6 +49,21 @@ class Composed(Codec):
     def unbiased(self):
         return self.values.unbiased and (self.sparsifier is None or self.sparsifier.unbiased)
 
+    @property
+    def shares_keys(self):
+        return self.sparsifier is not None and self.sparsifier.shared and not (self.values.filters or self.values.grouped)
+
+    @property
+    def reduction(self):
+        return Reduction.SUM if self.shares_keys and self.values.sum_dtype is not None else Reduction.MERGE
+
+    @property
+    def summable(self):
+        return self.values if self.reduction is Reduction.SUM else None
+
+    def shared_keys(self, dim, step):
+        return self.sparsifier.shared_keys(dim, step) if self.shares_keys else None
+
     def omega(self, dim):
         outer = self.values.omega(dim)
         inner = 0.0 if self.sparsifier is None else self.sparsifier.omega(dim)
@@ -58,6 +74,9 @@ class Composed(Codec):
 
     def encode(self, gradient, step):
         gradient.check_finite(step.rank)
+        if self.shares_keys:
+            values = self.sparsifier.shared_values(gradient, step)
+            return self._pack(gradient, len(values), self._encode_values(values, None, step))
         kept = gradient if self.sparsifier is None else self.sparsifier.sparsify(gradient, step)
         if self.values.filters:
             kept = kept.to_sparse()
@@ -67,26 +86,42 @@ class Composed(Codec):
         if self.values.grouped and kept.keys is not None:
             sections = self._encode_grouped(kept, step)
         else:
-            payload = self.values.encode(kept.values, kept.keys, step)
-            at = self.values.tables_nbytes(payload, kept.nnz)
-            sections = {"values": payload[at:]}
-            if at:
-                sections["tables"] = payload[:at]
+            sections = self._encode_values(kept.values, kept.keys, step)
             if kept.keys is not None:
                 sections["keys"] = self.keys.encode(kept.keys, kept.dim)
-        return Message.pack(dim=kept.dim, nnz=kept.nnz, spec_hash=self.spec_hash, sections=sections, is_dense=kept.is_dense)
+        return self._pack(kept, kept.nnz, sections, kept.is_dense)
+
+    def _encode_values(self, values, keys, step):
+        payload = self.values.encode(values, keys, step)
+        at = self.values.tables_nbytes(payload, len(values))
+        return {"values": payload[at:]} | ({"tables": payload[:at]} if at else {})
+
+    def _pack(self, gradient, nnz, sections, is_dense=False):
+        return Message.pack(dim=gradient.dim, nnz=nnz, spec_hash=self.spec_hash, sections=sections, is_dense=is_dense)
 
     def decode(self, message, step):
         self.check_message(message)
         nnz, payload = message.nnz, message.section("values")
         if message.has("tables"):
             payload = np.concatenate([message.section("tables"), payload])
+        if self.shares_keys:
+            return self._decode_shared(message, payload, step)
         if message.is_dense:
             return Gradient.trusted(self.values.decode(payload, None, step, nnz), message.dim)
         if self.values.grouped:
             return self._decode_grouped(message, payload, step)
         keys = self.keys.decode(message.section("keys"), nnz, message.dim)
         return Gradient.trusted(self.values.decode(payload, keys, step), message.dim, keys)
+
+    def _decode_shared(self, message, payload, step):
+        try:
+            expected = self.sparsifier.shared_nnz(message.dim)
+        except IncompatibleError as error:
+            raise CorruptMessage(f"impossible dim {message.dim}: {error}") from error
+        if message.is_dense or message.has("keys") or message.nnz != expected:
+            raise CorruptMessage(f"expected {expected} values at shared coordinates and no keys, got {message}")
+        values = self.values.decode(payload, None, step, expected)
+        return Gradient.trusted(values, message.dim, self.shared_keys(message.dim, step)).without_zeros()
 
     def _encode_grouped(self, kept, step):
         found = self.values.encode_grouped(kept.values, kept.keys, step)
@@ -105,6 +140,9 @@ class Composed(Codec):
 
 class Preset(Codec):
     """A named codec that is a composition: a subclass is a frozen dataclass whose `compose` returns the Composed."""
+
+    def __post_init__(self):
+        self.composed  # noqa: B018  bad fields are refused now, not at the first message
 
     def compose(self):
         """Composed of this preset's parts."""
@@ -129,6 +167,13 @@ class Preset(Codec):
     @property
     def summable(self):
         return self.composed.values if self.reduction is Reduction.SUM else None
+
+    @property
+    def shares_keys(self):
+        return self.composed.shares_keys
+
+    def shared_keys(self, dim, step):
+        return self.composed.shared_keys(dim, step)
 
     def count_overflow(self, gradient):
         return self.composed.count_overflow(gradient)

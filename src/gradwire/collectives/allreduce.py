@@ -1,4 +1,5 @@
-"""allreduce: MPI itself adds the encodings. For codecs whose dense encodings add: none, fp16, bf16.
+"""allreduce: MPI itself adds the encodings. For codecs whose dense encodings add: none, fp16, bf16; and for values at coordinates
+that all ranks share: randomk(shared=true)+fp32.
 
 Only the values travel, no header. MPI has no 16-bit float sum, so fp16 and bf16 bring their own operation, which decodes two
 operands, adds them in fp32 and rounds once: a sum over P ranks is rounded up to P − 1 times, in the order that MPI chooses. A sum
@@ -21,7 +22,7 @@ LARGEST = np.finfo(np.float32).max
 @dataclass(frozen=True)
 class Allreduce(Collective):
     name = "allreduce"
-    summary = "MPI adds the encodings (dense codecs only)"
+    summary = "MPI adds the encodings (dense ones, or at shared coordinates)"
     paper = ""
     accepts = frozenset((Reduction.SUM,))
     needs_dense = True
@@ -31,7 +32,7 @@ class Allreduce(Collective):
         if getattr(uplink.summable, "sum_dtype", None) is None:
             raise IncompatibleError(
                 f"allreduce: {uplink.spec} says that its encodings add, but offers no `summable` value coder with a sum_dtype; "
-                "those of none, fp16 and bf16 do"
+                "those of none, fp16, bf16 and randomk(shared=true)+fp32 do"
             )
 
     def exchange(self, comm, message, codec, step, *, downlink, watch, ledger):
@@ -48,11 +49,13 @@ class Allreduce(Collective):
                 count({"values": mine.nbytes})
             ledger.sent += mine.nbytes
             ledger.received += total.nbytes
+            keys = codec.shared_keys(message.dim, step)
             if total.dtype == np.float32 and (at := _sparse.first_nonfinite(total)) >= 0:
-                raise DataError(f"allreduce: the sum over {comm.size} ranks overflows fp32 at key {at}")
-            mean = values.decode(total.view(np.uint8), None, step, message.dim)
+                raise DataError(f"allreduce: the sum over {comm.size} ranks overflows fp32 at key {at if keys is None else keys[at]}")
+            mean = values.decode(total.view(np.uint8), None, step, message.nnz)
             mean *= np.float32(1.0 / comm.size)
-            return Gradient.trusted(mean, message.dim)
+            summed = Gradient.trusted(mean, message.dim, keys)
+            return summed if keys is None else summed.without_zeros()
 
 
 def _allreduce(comm, mine, total, values):

@@ -46,7 +46,7 @@ class Collective(Configured):
     """Averages messages over the ranks of a communicator.
 
     accepts: the reductions that it can carry. has_downlink: whether the average is encoded again on its way back.
-    needs_dense: whether gradients are made dense before they are encoded.
+    needs_dense: whether gradients are made dense before they are encoded, unless the codec sums sparse ones.
     """
 
     accepts: ClassVar[frozenset[Reduction]]

@@ -29,7 +29,7 @@ class Exchange:
         """Message of the gradient, plus what earlier messages lost when there is error feedback."""
         if self.feedback is not None:
             gradient = self.feedback.compensate(gradient)
-        if self.collective.needs_dense:
+        if self.collective.needs_dense and not self.codec.shares_keys:
             gradient = densify(gradient, getattr(self.codec, "force", False), self.collective.name)
         message = self.codec.encode(gradient, step)
         if self.feedback is not None:

@@ -28,8 +28,8 @@ class GatherBcast(Collective):
             raise IncompatibleError(f"gather_bcast: expected a root in 0 … {size - 1}, got {self.root}")
 
     def exchange(self, comm, message, codec, step, *, downlink, watch, ledger):
-        # The driver is one more sender: its random numbers are those of no worker.
-        driver = replace(step, rank=comm.size)
+        # The driver is one more sender: its random numbers, shared ones too, are those of no worker.
+        driver = replace(step, seed=step.shared("downlink"), rank=comm.size)
         reply = None
         with watch("wait"):
             comm.Barrier()

@@ -1,15 +1,15 @@
 """nonzero: drops ±0 and nothing else."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradwire
 
 
 @given(data=st.data())
-@settings(deadline=None)
-def test_keeps_all_that_is_not_zero(gradients, data):
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_keeps_all_that_is_not_zero(gradients, simd_level, data):
     gradient = data.draw(gradients)
     kept = gradwire.sparsifier("nonzero").sparsify(gradient, gradwire.Step())
     assert (kept.values != 0).all() and kept.fresh_nnz == gradient.fresh_nnz

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradwire
@@ -11,8 +11,8 @@ from gradwire.codecs.sparsifiers.threshold import Threshold
 
 
 @given(data=st.data(), t=st.sampled_from([1e-45, 1e-38, 0.3, 1.0, 1.0000001, 1e9, 3.4e38]))
-@settings(deadline=None, max_examples=200)
-def test_equals_its_definition(gradients, data, t):
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_equals_its_definition(gradients, simd_level, data, t):
     gradient = data.draw(gradients)
     kept = Threshold(t).sparsify(gradient, Step())
     mask = np.abs(gradient.values) >= np.float32(t)
@@ -22,7 +22,7 @@ def test_equals_its_definition(gradients, data, t):
     assert (kept.dim, kept.fresh_nnz) == (gradient.dim, gradient.fresh_nnz)
 
 
-def test_more_than_the_kernel_counts_in_one_go():
+def test_more_than_the_kernel_counts_in_one_go(simd_level):
     values = np.random.default_rng(0).normal(size=(1 << 20) + 5).astype(np.float32)
     kept = Threshold(3.0).sparsify(Gradient(values, len(values)), Step())
     np.testing.assert_array_equal(kept.keys, np.flatnonzero(np.abs(values) >= 3))

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from ..._ext import topk as _topk
+from ...gradient import Gradient
 from ..base import Sparsifier
+
+SMALLEST = 1  # the integer view of the least positive float
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,8 @@ class NonZero(Sparsifier):
     unbiased = True
 
     def sparsify(self, gradient, step):
-        return gradient.without_zeros()
+        keys, kept = _topk.at_least(gradient.values, gradient.keys, SMALLEST)
+        return Gradient.trusted(kept, gradient.dim, keys, gradient.fresh_nnz)
 
     def omega(self, dim):
         return 0.0
