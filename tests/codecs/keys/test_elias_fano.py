@@ -18,7 +18,7 @@ def reference(keys):
     if not len(keys):
         return b""
     keys = keys.astype(np.int64)
-    low_bits = min(range(32), key=lambda l: (l * len(keys) + (int(keys[-1]) >> l), l))
+    low_bits = min(range(32), key=lambda low: (low * len(keys) + (int(keys[-1]) >> low), low))
     low = np.packbits(keys[:, None] >> np.arange(low_bits) & 1, bitorder="little")
     high = np.zeros((int(keys[-1]) >> low_bits) + len(keys), np.uint8)
     high[(keys >> low_bits) + np.arange(len(keys))] = 1
