@@ -45,6 +45,7 @@ BUILTIN = {
         "quantile": "codecs.values.quantile:Quantile",
         "minmax": "codecs.values.minmax:MinMax",
         "natural": "codecs.values.natural:NaturalValues",
+        "zipml_optimal": "codecs.values.zipml_optimal:ZipMLOptimal",
     },
     "sparsifiers": {
         "nonzero": "codecs.sparsifiers.nonzero:NonZero",

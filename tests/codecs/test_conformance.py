@@ -17,6 +17,7 @@ SPECS = {
     KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
     ValueCoder: [
         *gw.names("values"),
+        "zipml_optimal(bits=3)", "zipml_optimal(bits=1, rounding=nearest)",
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
         "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)",
     ],

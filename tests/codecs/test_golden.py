@@ -20,6 +20,7 @@ SPECS = [
     *gw.list_codecs(),
     "natural(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(rounding=stochastic)", "sketchml(center=mean)",
     "topk(ratio=0.25)+byteflag+fp16", "threshold(t=0.01)+bitflag(widths=optimal)+bf16", "nonzero+adaptive+quantile", "byteflag+minmax(groups=4)",
+    "nonzero+raw+zipml_optimal(bits=3)", "nonzero+bitflag+uniform(bits=5)",
 ]  # fmt: skip
 
 
