@@ -9,7 +9,7 @@ from gradwire.codecs.base import Codec, KeyCoder, Sketch, Sparsifier, ValueCoder
 SPECS = {
     Codec: [
         *gw.list_codecs(),
-        "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(rounding=stochastic)",
+        "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(coding=huffman)", "fastsgd(rounding=stochastic)",
         "sketchml(buckets=16, groups=4)", "sketchml(center=mean)", "natural(bits=8)", "natural(rounding=nearest)",
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
@@ -19,7 +19,7 @@ SPECS = {
     KeyCoder: [*gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)"],
     ValueCoder: [
         *gw.names("values"),
-        "zipml_optimal(bits=3)", "zipml_optimal(bits=1, rounding=nearest)",
+        "zipml_optimal(bits=3)", "uniform(coding=huffman)", "logquant(coding=huffman)", "zipml_optimal(bits=1, rounding=nearest)",
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
         "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)",
         "dithering(levels=7, group_size=33)", "dithering(levels=1, p=inf)", "dithering(p=1)", "dithering(levels=32767, p=inf)",

@@ -8,17 +8,19 @@ from .composed import Composed, Preset
 
 @dataclass(frozen=True)
 class FastSGD(Preset):
-    """bitflag + logquant(tau, base, rounding, scale), whose filter drops pairs below base^−(tau − ½) of the largest value."""
+    """bitflag + logquant(tau, base, rounding, scale, coding), whose filter drops pairs below base^−(tau − ½) of the largest value."""
 
     tau: int = 128
     base: float = 2**0.25
     rounding: str = "nearest"
     scale: str = "max"
+    coding: str = "fixed"
 
     name = "fastsgd"
     summary = "log-quantised values with a threshold filter, bit-flag delta keys"
     paper = "FastSGD, Yang et al. 2021 (arXiv 2112.04291)"
 
     def compose(self):
-        arguments = {"tau": self.tau, "base": self.base, "rounding": self.rounding, "scale": self.scale}
-        return Composed(None, one("keys", "bitflag"), build("values", "logquant", arguments), self.spec)
+        names = ("tau", "base", "rounding", "scale", "coding")
+        values = build("values", "logquant", {name: getattr(self, name) for name in names})
+        return Composed(None, one("keys", "bitflag"), values, self.spec)
