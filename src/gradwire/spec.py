@@ -62,6 +62,7 @@ BUILTIN = {
         "quantile": "codecs.values.quantile:Quantile",
         "minmax": "codecs.values.minmax:MinMax",
         "natural": "codecs.values.natural:NaturalValues",
+        "zipml_optimal": "codecs.values.zipml_optimal:ZipMLOptimal",
         "dithering": "codecs.values.dithering:Dithering",
         "natural_dithering": "codecs.values.natural_dithering:NaturalDitheringValues",
         "terngrad": "codecs.values.terngrad:TernGradValues",

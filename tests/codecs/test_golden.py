@@ -20,6 +20,7 @@ SPECS = [
     *gw.list_codecs(),
     "natural(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(rounding=stochastic)", "sketchml(center=mean)",
     "topk(ratio=0.25)+byteflag+fp16", "threshold(t=0.01)+bitflag(widths=optimal)+bf16", "nonzero+adaptive+quantile", "byteflag+minmax(groups=4)",
+    "fastsgd(tau=32, coding=huffman)", "zipml(coding=huffman)", "nonzero+raw+zipml_optimal(bits=3)", "nonzero+bitflag+uniform(bits=5)",
     "huffman+dithering(levels=7, p=inf, group_size=50)", "huffman+dithering(p=1, coding=elias)", "qsgd(coding=huffman)", "raw+dithering(levels=1000)",
     "natural_dithering(norm=natural, group_size=7)", "natural_dithering(coding=elias)", "natural_dithering(coding=huffman)",
     "terngrad(clip=2.5, group_size=50)", "onebit(group_size=50)", "sign(group_size=50)",
