@@ -27,7 +27,6 @@
  */
 #ifndef GW_HUFFMAN_H
 #define GW_HUFFMAN_H
-#include "bitpack.h"
 #include "huffman_code.h"
 #include "simd.h"
 

@@ -271,7 +271,7 @@ def test_list_all(here, capsys):
     out = capsys.readouterr().out
     for kind in cli.KINDS:
         assert f"\n{kind}\n" in f"\n{out}"
-    assert "adam-sparse  uncompressed sparse pairs, 8 bytes each" in out
+    assert re.search(r"\n  adam-sparse +uncompressed sparse pairs, 8 bytes each", out)
     assert re.search(r"\n  toy +a data set of nothing +none\n", out)
 
 

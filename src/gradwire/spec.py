@@ -33,6 +33,11 @@ BUILTIN = {
         "sketchml-key": "codecs.sketchml_key:SketchMLKey",
         "skcompress": "codecs.skcompress:SKCompress",
         "natural": "codecs.natural:Natural",
+        "natural_dithering": "codecs.natural_dithering:NaturalDithering",
+        "qsgd": "codecs.qsgd:QSGD",
+        "terngrad": "codecs.terngrad:TernGrad",
+        "onebit": "codecs.onebit:OneBit",
+        "sign": "codecs.sign:Sign",
     },
     "keys": {
         "raw": "codecs.keys.raw:Raw",
@@ -42,6 +47,7 @@ BUILTIN = {
         "bitmap": "codecs.keys.bitmap:Bitmap",
         "rle": "codecs.keys.rle:RunLength",
         "deflate": "codecs.keys.deflate:Deflate",
+        "huffman": "codecs.keys.huffman:Huffman",
         "adaptive": "codecs.keys.adaptive:Adaptive",
     },
     "values": {
@@ -53,6 +59,12 @@ BUILTIN = {
         "quantile": "codecs.values.quantile:Quantile",
         "minmax": "codecs.values.minmax:MinMax",
         "natural": "codecs.values.natural:NaturalValues",
+        "zipml_optimal": "codecs.values.zipml_optimal:ZipMLOptimal",
+        "dithering": "codecs.values.dithering:Dithering",
+        "natural_dithering": "codecs.values.natural_dithering:NaturalDitheringValues",
+        "terngrad": "codecs.values.terngrad:TernGradValues",
+        "onebit": "codecs.values.onebit:OneBitValues",
+        "sign": "codecs.values.sign:SignValues",
     },
     "sparsifiers": {
         "nonzero": "codecs.sparsifiers.nonzero:NonZero",
