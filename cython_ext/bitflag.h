@@ -26,6 +26,7 @@
 #define GW_BITFLAG_H
 #include "bitflag_widths.h"
 #include "keys_error.h"
+#include "simd.h"
 
 enum { GW_BITFLAG_HEADER = 5, GW_BITFLAG_SLACK = 8, GW_BITFLAG_WORD = 56 };
 

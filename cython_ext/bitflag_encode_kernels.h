@@ -1,4 +1,6 @@
 /* bitflag's encoder, for one level. */
+#include "bitflag_join_kernels.h"
+
 /* Writes the gaps of `count` ≤ 8 keys one by one; returns their flags. */
 GW_INLINE uint64_t GW_AT(gw_bitflag_put_each)(const uint32_t *keys, int count, uint32_t before, int f, const gw_bitflag_table *t, gw_bitflag_writer *w)
 {
@@ -16,30 +18,17 @@ GW_INLINE uint64_t GW_AT(gw_bitflag_put_each)(const uint32_t *keys, int count, u
 /* Encodes blocks of keys and returns how many keys. Four gaps make a word, unless it would be longer than GW_BITFLAG_WORD bits. Below
  * AVX-512 it leaves the last 64 keys, because it stores whole words of flags, into what the next blocks will write. */
 #if GW_LEVEL == GW_AVX512
-/* Stores the f-bit flags of 64 gaps, 8f bytes; `columns` picks bytes 0 … f - 1 of each eight. */
-GW_INLINE void GW_AT(gw_bitflag_put_flags)(__m512i codes, int f, __m512i columns, uint8_t *flags)
-{
-    uint64_t words[8];
-    __m512i two = _mm512_maddubs_epi16(codes, _mm512_set1_epi16((short)(0x100 << f | 1))), four = _mm512_madd_epi16(two, _mm512_set1_epi32(0x10000 << 2 * f | 1));
-    __m512i eight = _mm512_or_si512(_mm512_maskz_mov_epi32(0x5555, four), _mm512_sll_epi64(_mm512_srli_epi64(four, 32), _mm_cvtsi32_si128(4 * f)));
-    _mm512_storeu_si512(words, _mm512_permutexvar_epi8(columns, eight));
-    GW_IN_MEMORY(words);
-    for (int j = 0; j < f; j++) gw_store64(flags + 8 * j, words[j]);
-}
-
 GW_INLINE int64_t GW_AT(gw_bitflag_encode_blocks)(const uint32_t *keys, int64_t n, int f, const gw_bitflag_table *t, uint8_t *flags, gw_bitflag_writer *writer)
 {
-    const __m512i code = _mm512_loadu_si512(t->code), size = _mm512_loadu_si512(t->size), one = _mm512_set1_epi32(1), zero = _mm512_setzero_si512();
+    const __m512i code = _mm512_loadu_si512(t->code), size = _mm512_loadu_si512(t->size), one = _mm512_set1_epi32(1);
     const __m512i transposed = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
-    const __mmask64 lowest = 0x0101010101010101u;
     uint8_t column[64];
     for (int j = 0; f && j < 64; j++) column[j] = (uint8_t)(8 * (j / f) + j % f);
     __m512i before = _mm512_set1_epi32(-1);
     gw_bitflag_writer w = *writer;
     int64_t i = 0;
     for (; i + 64 <= n; i += 64, flags += 8 * f) {
-        __m512i gaps[4], zeros[4], pairs[4];
+        __m512i gaps[4], zeros[4];
         for (int q = 0; q < 4; q++) {
             __m512i now = _mm512_loadu_si512(keys + i + 16 * q);
             gaps[q] = _mm512_sub_epi32(_mm512_sub_epi32(now, _mm512_alignr_epi32(now, before, 15)), one);
@@ -51,43 +40,10 @@ GW_INLINE int64_t GW_AT(gw_bitflag_encode_blocks)(const uint32_t *keys, int64_t 
         __m512i sizes = _mm512_permutexvar_epi8(widths, size), pair_sizes = _mm512_maddubs_epi16(sizes, _mm512_set1_epi8(1));
         __m512i word_sizes = _mm512_madd_epi16(pair_sizes, _mm512_set1_epi16(1));
         if (f) GW_AT(gw_bitflag_put_flags)(_mm512_permutexvar_epi8(widths, code), f, _mm512_loadu_si512(column), flags);
-        if (_mm512_cmpgt_epu32_mask(word_sizes, _mm512_set1_epi32(GW_BITFLAG_WORD))) {
+        if (!_mm512_cmpgt_epu32_mask(word_sizes, _mm512_set1_epi32(GW_BITFLAG_WORD)))
+            GW_AT(gw_bitflag_put_words)(&w, gaps, sizes, pair_sizes, word_sizes);
+        else
             for (int j = 0; j < 64; j += 8) GW_AT(gw_bitflag_put_each)(keys + i + j, 8, i + j ? keys[i + j - 1] : 0xFFFFFFFFu, f, t, &w);
-            continue;
-        }
-        for (int q = 0; q < 4; q++) {
-            __m512i first = _mm512_maskz_permutexvar_epi8(lowest, _mm512_add_epi64(even, _mm512_set1_epi64(16 * q)), sizes);
-            pairs[q] = _mm512_or_si512(_mm512_maskz_mov_epi32(0x5555, gaps[q]), _mm512_sllv_epi64(_mm512_srli_epi64(gaps[q], 32), first));
-        }
-        /* Where words end and start, in bits from w.p */
-        __m512i ends = _mm512_add_epi32(word_sizes, _mm512_alignr_epi32(word_sizes, zero, 15));
-        ends = _mm512_add_epi32(ends, _mm512_alignr_epi32(ends, zero, 14));
-        ends = _mm512_add_epi32(ends, _mm512_alignr_epi32(ends, zero, 12));
-        ends = _mm512_add_epi32(ends, _mm512_alignr_epi32(ends, zero, 8));
-        ends = _mm512_add_epi32(ends, _mm512_set1_epi32((int)w.fill));
-        __m512i starts = _mm512_sub_epi32(ends, word_sizes), fills = _mm512_and_si512(starts, _mm512_set1_epi32(7));
-        __m512i to = _mm512_srli_epi32(starts, 3), full = _mm512_sub_epi32(_mm512_srli_epi32(ends, 3), to);
-        uint64_t word[16];
-        uint32_t at[16], done[16], end = (uint32_t)_mm_extract_epi32(_mm512_extracti32x4_epi32(ends, 3), 3);
-        _mm512_storeu_si512(at, to);
-        _mm512_storeu_si512(done, _mm512_slli_epi32(full, 3));
-        for (int h = 0; h < 2; h++) {
-            __m512i low = _mm512_permutex2var_epi64(pairs[2 * h], even, pairs[2 * h + 1]), high = _mm512_permutex2var_epi64(pairs[2 * h], odd, pairs[2 * h + 1]);
-            __m512i low_sizes = _mm512_maskz_permutexvar_epi8(lowest, _mm512_add_epi64(_mm512_slli_epi64(even, 1), _mm512_set1_epi64(32 * h)), pair_sizes);
-            __m512i words = _mm512_or_si512(low, _mm512_sllv_epi64(high, low_sizes));
-            __m512i fill = _mm512_cvtepu32_epi64(h ? _mm512_extracti64x4_epi64(fills, 1) : _mm512_castsi512_si256(fills));
-            _mm512_storeu_si512(word + 8 * h, _mm512_sllv_epi64(words, fill));
-        }
-        GW_IN_MEMORY(word);
-        GW_IN_MEMORY(at);
-        GW_IN_MEMORY(done);
-        for (int j = 0; j < 16; j++) { /* gw_bitflag_put */
-            w.pending |= word[j];
-            gw_store64(w.p + at[j], w.pending);
-            w.pending >>= done[j];
-        }
-        w.p += end >> 3;
-        w.fill = end & 7;
     }
     *writer = w;
     return i;

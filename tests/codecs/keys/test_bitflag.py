@@ -71,7 +71,7 @@ def check(coder, keys, dim):
 
 @pytest.mark.parametrize("spec", SPECS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_equals_the_reference_and_roundtrips(spec, key_sets, simd_level, data):
     check(gradwire.keys(spec), *data.draw(key_sets))
 
@@ -79,7 +79,7 @@ def test_equals_the_reference_and_roundtrips(spec, key_sets, simd_level, data):
 @pytest.mark.parametrize("spec", SPECS[:2])
 def test_every_length(spec, ragged_keys, simd_level):
     coder = gradwire.keys(spec)
-    for n in range(330):
+    for n in (*range(160), *range(160, 330, 7)):
         check(coder, ragged_keys[:n], TOP)
 
 
@@ -88,7 +88,7 @@ def test_every_length(spec, ragged_keys, simd_level):
 def test_long_messages(f, largest, simd_level):
     """Whole blocks, chunks of the histogram, words that four gaps overflow, gaps beyond 25 bits, and some that take all 32."""
     rng = np.random.default_rng(largest)
-    gaps = rng.integers(0, 1 << largest, max(40, min(20_000, 1 << (33 - largest))), endpoint=True)
+    gaps = rng.integers(0, 1 << largest, max(40, min(10_000, 1 << (33 - largest))), endpoint=True)
     gaps[rng.random(len(gaps)) < 0.3] = 0
     gaps[[0, len(gaps) // 2]] = 0, (1 << 32) - 1 - gaps.sum() - len(gaps) if f % 2 and gaps.sum() < 1 << 31 else 0
     keys = np.cumsum(gaps + 1) - 1

@@ -1,11 +1,14 @@
 """byteflag: the kernels against NumPy, sizes against the paper's, hostile bytes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradwire
+from gradwire.codecs.keys import byteflag
 from gradwire.codecs.keys.byteflag import ByteFlag
 
 SPECS = ["byteflag", "byteflag(lengths=124)"]
@@ -31,7 +34,7 @@ def check(coder, keys, dim):
 
 @pytest.mark.parametrize("spec", SPECS)
 @given(data=st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_equals_the_reference_and_roundtrips(spec, key_sets, simd_level, data):
     check(gradwire.keys(spec), *data.draw(key_sets))
 
@@ -56,6 +59,13 @@ def test_refuses_what_are_no_keys(bad_keys, simd_level):
     for what in (ByteFlag().encode, ByteFlag().estimate):
         with pytest.raises(gradwire.DataError, match=match):
             what(keys, dim)
+
+
+def test_keys_that_change_meanwhile_are_refused(monkeypatch):
+    """The kernel saw an unsorted key that is sorted when the error is to be worded."""
+    monkeypatch.setattr(byteflag, "_byteflag", SimpleNamespace(measure=lambda *_: -1))
+    with pytest.raises(gradwire.DataError, match="stay as they are"):
+        ByteFlag().estimate(np.arange(3, dtype=np.uint32), 3)
 
 
 @pytest.mark.parametrize("spec", SPECS)
