@@ -10,7 +10,7 @@ STEP = gw.Step(index=1, seed=7)
 
 COMPOSITIONS = {
     "adam-sparse": "nonzero+raw+fp32",
-    "zipml": "nonzero+raw+uniform(bits=16)",
+    "zipml": "nonzero+raw+uniform(bits=16, rounding=nearest)",
     "fastsgd": "bitflag+logquant",
     "fastsgd(tau=32, rounding=up)": "bitflag+logquant(tau=32, rounding=up)",
     "partitioned-fastsgd": "partitioned+logquant",
