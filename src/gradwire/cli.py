@@ -27,8 +27,6 @@ def main(argv=None):
         return stop.code
     args.arguments = arguments
     try:
-        from ._ext import simd  # noqa: F401  refuses an unknown GRADWIRE_SIMD before anything is done
-
         code = args.command(args) or 0
         sys.stdout.flush()
         return code

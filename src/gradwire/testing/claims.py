@@ -17,10 +17,13 @@ def holds(what, x, draws, omega):
     axes = np.concatenate([np.eye(len(x)), x[None] / max(np.linalg.norm(x), 1e-30), signs])
     along = errors @ axes.T
     spread = along.std(axis=0, ddof=1)
-    if omega is not None:  # what happens rarely may not have happened yet
-        spread[: len(x)] = np.maximum(spread[: len(x)], np.abs(x) * np.sqrt(omega))
-    standard_error = spread / np.sqrt(len(errors))
     rounding = 1e-6 * np.abs(axes) @ np.abs(x) + 1e-6 * np.abs(x).max(initial=0)
+    # What happens rarely may not have happened yet.
+    if omega is not None:
+        spread[: len(x)] = np.maximum(spread[: len(x)], np.abs(x) * np.sqrt(omega))
+    else:
+        rounding[: len(x)] += 12 / len(errors) * np.abs(errors).max(initial=0)
+    standard_error = spread / np.sqrt(len(errors))
     bias, noise = np.abs(along.mean(axis=0)), 5 * standard_error + rounding
     worst = (bias - noise).argmax()
     assert bias[worst] <= noise[worst], f"{what}: the mean is off by {bias[worst]:.3g}, where noise explains {noise[worst]:.3g}"
