@@ -1,10 +1,9 @@
 """adaptive: per message the key coder whose payload is smallest, found from size estimates rather than by encoding with each.
 
 The candidates share one GapStatistics, and one that is sure to lose may stop early (KeyCoder.estimate_below). In messages of 4,096 keys
-and more, those whose estimates are slow (KeyCoder.sample_margin: partitioned and deflate) are first compared with the best so far on
-2,048 of the gaps. So the choice is the smallest but for one of those that a sample belies: partitioned if it looked over 3% larger, and
-deflate if it looked less than 3% smaller, which keeps a coder of 30 M keys/s from being tried where it could win little. Repetitions, where
-deflate wins by much, are seen. `adaptive` only chooses among coders that stand for themselves; it does not cut a message into parts.
+and more, those whose estimates are slow (KeyCoder.sample_margin: partitioned, golomb and deflate) are first compared with the best so far
+on 2,048 of the gaps, and left out if they look over 3% larger there: so the choice is the smallest but for one that such a sample
+belies. `adaptive` only chooses among coders that stand for themselves; it does not cut a message into parts.
 
 Payload: 1 byte n, the n ASCII characters of the chosen coder's specification, zeros up to a multiple of 8 bytes, that coder's payload.
 """

@@ -98,13 +98,19 @@ class BitFlag(KeyCoder):
         keys = plain_keys(keys, dim)
         return self._plan(keys, dim)[0] if len(keys) else 0
 
+    def estimate_below(self, statistics, limit):
+        return self._planned(statistics.width_counts, len(statistics.keys))[0]
+
     def _plan(self, keys, dim):
         """(size in bytes of the payload, f, set of widths), exact."""
         counts = np.empty(_bitflag.WIDTHS, np.int64)
         if not _bitflag.histogram(keys, dim, counts):
             refuse(keys, dim)
+        return self._planned(counts, len(keys))
+
+    def _planned(self, counts, nnz):
         bits, f, widths = _choose(counts, self.flag_bits, self.widths)
-        flags = len(keys) * f
+        flags = nnz * f
         return _bitflag.HEADER + _nbytes(flags) + _nbytes(bits - flags), f, widths
 
 

@@ -31,7 +31,7 @@ class Deflate(KeyCoder):
     name = "deflate"
     summary = "bytes of the gaps through zlib"
     paper = "RFC 1951; SketchML's baseline, Jiang et al., SIGMOD 2018"
-    sample_margin = 0.97
+    sample_margin = 1.03
 
     def __post_init__(self):
         if type(self.level) is not int or not 1 <= self.level <= 9:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..._ext import bitflag as _bitflag
 from ..._ext import partitioned as _partitioned
 
 SAMPLE_SLICES, SAMPLE_SLICE = 8, 256
@@ -33,18 +34,16 @@ class GapStatistics:
         self.keys, self.dim = keys, dim
 
     @cached_property
-    def _widths(self):
-        return _partitioned.widths(self.keys)
-
-    @property
     def widths(self):
         """uint8 (nnz,): how many bits each gap has; 0 for a gap of 0."""
-        return self._widths[0]
+        return _partitioned.widths(self.keys)[0]
 
-    @property
+    @cached_property
     def width_counts(self):
         """int64 (33,): how many gaps have 0, 1, … 32 bits."""
-        return self._widths[1]
+        counts = np.empty(_bitflag.WIDTHS, np.int64)
+        _bitflag.histogram(self.keys, self.dim, counts)
+        return counts
 
     @cached_property
     def runs(self):

@@ -20,6 +20,8 @@ from . import check_decoded, check_room
 class Golomb(KeyCoder):
     """Payload: 8 bytes that hold the divisor, the remainders, the extra bits of the larger remainders, the quotients in unary."""
 
+    sample_margin = 1.03
+
     name = "golomb"
     summary = "gaps in one Golomb code, the best divisor for each message"
     paper = "Golomb 1966; Gallager and van Voorhis 1975"

@@ -18,6 +18,7 @@ from ...gradient import checked_keys
 from .. import entropy as _entropy
 from ..base import KeyCoder
 from . import check_decoded, check_room
+from .gaps import UNLIMITED, GapStatistics
 
 _HEADER = 5
 
@@ -60,8 +61,9 @@ class Huffman(KeyCoder):
         return keys
 
     def estimate(self, keys, dim):
-        if not len(keys):
-            return 0
-        widths = np.empty(len(keys), np.uint16)
-        bits = _kernel.widths(keys, widths)
-        return _HEADER + _entropy.nbytes(np.bincount(widths, minlength=_kernel.WIDTHS)) + (bits + 7) // 8
+        return self.estimate_below(GapStatistics(keys, dim), UNLIMITED) if len(keys) else 0
+
+    def estimate_below(self, statistics, limit):
+        counts = statistics.width_counts
+        rests = int(counts[1:] @ np.arange(_kernel.WIDTHS - 1))
+        return _HEADER + _entropy.nbytes(counts) + (rests + 7) // 8
