@@ -64,4 +64,4 @@ class Huffman(KeyCoder):
             return 0
         widths = np.empty(len(keys), np.uint16)
         bits = _kernel.widths(keys, widths)
-        return _HEADER + _entropy.nbytes(np.bincount(widths, minlength=_kernel.WIDTHS)) + (bits + 7) // 8
+        return _HEADER + _entropy.measure(widths, _kernel.WIDTHS) + (bits + 7) // 8
