@@ -159,8 +159,8 @@ GW_INLINE void GW_AT(gw_dither_block)(const float *values, uint32_t first, const
 }
 #endif
 
-GW_INLINE void GW_AT(gw_dither_as)(const float *values, int64_t n, int64_t group, const float *norms, int levels, uint64_t seed, int natural,
-                                   int wide, uint8_t *out)
+GW_INLINE void GW_AT(gw_dither_as)(const float *values, int64_t n, int64_t group, const float *norms, int levels, uint64_t seed,
+                                   int natural, int wide, uint8_t *out)
 {
     int bytes = 1 + wide;
     for (int64_t i = 0, end = 0; i < n; i = end, norms++) {
@@ -177,13 +177,15 @@ GW_INLINE void GW_AT(gw_dither_as)(const float *values, int64_t n, int64_t group
     }
 }
 
-static void GW_AT(gw_dither)(const float *values, int64_t n, int64_t group, const float *norms, int levels, uint64_t seed, int wide, uint8_t *out)
+static void GW_AT(gw_dither)(const float *values, int64_t n, int64_t group, const float *norms, int levels, uint64_t seed, int wide,
+                             uint8_t *out)
 {
     if (wide) GW_AT(gw_dither_as)(values, n, group, norms, levels, seed, 0, 1, out);
     else GW_AT(gw_dither_as)(values, n, group, norms, levels, seed, 0, 0, out);
 }
 
-static void GW_AT(gw_natural_dither)(const float *values, int64_t n, int64_t group, const float *norms, int levels, uint64_t seed, uint8_t *out)
+static void GW_AT(gw_natural_dither)(const float *values, int64_t n, int64_t group, const float *norms, int levels, uint64_t seed,
+                                     uint8_t *out)
 {
     GW_AT(gw_dither_as)(values, n, group, norms, levels, seed, 1, 1, out);
 }

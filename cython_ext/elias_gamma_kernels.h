@@ -30,28 +30,59 @@ GW_INLINE void GW_AT(gw_put_bits)(GW_AT(gw_bits) *to, uint64_t bits, uint32_t le
     to->fill &= 7;
 }
 
+/* `count` <= 3 codes: the unary stream's bits, or the rest's. */
+GW_INLINE void GW_AT(gw_put_unary)(GW_AT(gw_bits) *to, const uint16_t *codes, int count)
+{
+    uint64_t bits = 0;
+    uint32_t length = 0;
+    for (int j = 0; j < count; j++) {
+        length += GW_AT(gw_log2)(codes[j] + 1u) + 1;
+        bits |= (uint64_t)1 << (length - 1);
+    }
+    GW_AT(gw_put_bits)(to, bits, length);
+}
+
+GW_INLINE void GW_AT(gw_put_rest)(GW_AT(gw_bits) *to, const uint16_t *codes, int count)
+{
+    uint64_t bits = 0;
+    uint32_t length = 0;
+    for (int j = 0; j < count; j++) {
+        uint32_t m = codes[j] + 1u, log = GW_AT(gw_log2)(m);
+        bits |= (uint64_t)(m ^ 1u << log) << length;
+        length += log;
+    }
+    GW_AT(gw_put_bits)(to, bits, length);
+}
+
+GW_INLINE int GW_AT(gw_eight_zeros)(const uint16_t *codes)
+{
+    uint64_t low, high;
+    memcpy(&low, codes, 8);
+    memcpy(&high, codes + 4, 8);
+    return (low | high) == 0;
+}
+
 static void GW_AT(gw_gamma_encode)(const uint16_t *codes, int64_t n, int64_t sum, uint8_t *out)
 {
     GW_AT(gw_bits) unary = {0, out, 0}, rest = {0, out + (n + sum + 7) / 8, 0};
     int64_t i = 0;
-    for (; i + 3 <= n; i += 3) {
-        uint32_t a = GW_AT(gw_log2)(codes[i] + 1u), b = a + 1 + GW_AT(gw_log2)(codes[i + 1] + 1u), c = b + 1 + GW_AT(gw_log2)(codes[i + 2] + 1u);
-        GW_AT(gw_put_bits)(&unary, (uint64_t)1 << a | (uint64_t)1 << b | (uint64_t)1 << c, c + 1);
+    for (; i + 8 <= n; i += 8) {
+        if (GW_AT(gw_eight_zeros)(codes + i)) {
+            GW_AT(gw_put_bits)(&unary, 255, 8);
+            continue;
+        }
+        GW_AT(gw_put_unary)(&unary, codes + i, 3);
+        GW_AT(gw_put_unary)(&unary, codes + i + 3, 3);
+        GW_AT(gw_put_unary)(&unary, codes + i + 6, 2);
     }
-    for (; i < n; i++) {
-        uint32_t a = GW_AT(gw_log2)(codes[i] + 1u);
-        GW_AT(gw_put_bits)(&unary, (uint64_t)1 << a, a + 1);
+    for (; i < n; i++) GW_AT(gw_put_unary)(&unary, codes + i, 1);
+    for (i = 0; i + 8 <= n; i += 8) {           /* after the unary stream, whose last 8 bytes may have reached in here */
+        if (GW_AT(gw_eight_zeros)(codes + i)) continue;
+        GW_AT(gw_put_rest)(&rest, codes + i, 3);
+        GW_AT(gw_put_rest)(&rest, codes + i + 3, 3);
+        GW_AT(gw_put_rest)(&rest, codes + i + 6, 2);
     }
-    for (i = 0; i + 3 <= n; i += 3) {           /* after the unary stream, whose last 8 bytes may have reached in here */
-        uint32_t a = codes[i] + 1u, b = codes[i + 1] + 1u, c = codes[i + 2] + 1u;
-        uint32_t la = GW_AT(gw_log2)(a), lb = GW_AT(gw_log2)(b), lc = GW_AT(gw_log2)(c);
-        uint64_t bits = (uint64_t)(a ^ 1u << la) | (uint64_t)(b ^ 1u << lb) << la | (uint64_t)(c ^ 1u << lc) << (la + lb);
-        GW_AT(gw_put_bits)(&rest, bits, la + lb + lc);
-    }
-    for (; i < n; i++) {
-        uint32_t m = codes[i] + 1u, l = GW_AT(gw_log2)(m);
-        GW_AT(gw_put_bits)(&rest, m ^ 1u << l, l);
-    }
+    for (; i < n; i++) GW_AT(gw_put_rest)(&rest, codes + i, 1);
     memcpy(rest.out, &rest.word, 8);
 }
 
@@ -73,17 +104,28 @@ static int64_t GW_AT(gw_gamma_end)(const uint8_t *in, int64_t nbytes, int64_t n)
 static int64_t GW_AT(gw_gamma_decode)(const uint8_t *in, int64_t nbytes, int64_t unary, int64_t n, uint16_t *out)
 {
     int64_t start = (unary + 7) / 8, sum = unary - n, bit = 8 * start, i = 0;
-    uint32_t largest = 0, longest = 0;
+    uint32_t largest = 1, longest = 0;
     if (gw_gamma_nbytes(n, sum) != nbytes) return -1;
     if ((unary & 7 && in[unary >> 3] >> (unary & 7)) || (sum & 7 && in[nbytes - 1] >> (sum & 7))) return -1;
+    uint8_t last[16] = {0};                                 /* the last 8 bytes and zeros: words that begin in there are read from here */
+    int64_t inside = nbytes > 8 ? nbytes - 8 : 0;
+    memcpy(last, in + inside, (size_t)(nbytes - inside));
     for (int64_t at = 0, next = 0; i < n; at += 8) {        /* next: where the zeros of the next code begin */
-        for (uint64_t word = gw_word_at(in, start, at); word && i < n; word &= word - 1) {
-            int64_t one = 8 * at + __builtin_ctzll(word);
+        uint64_t word = gw_word_at(in, start, at);
+        if (word == UINT64_MAX && next == 8 * at && n - i >= 64) {
+            memset(out + i, 0, 128);
+            i += 64;
+            next += 64;
+            continue;
+        }
+        for (; word && i < n; word &= word - 1) {
+            int64_t one = 8 * at + __builtin_ctzll(word), byte = bit >> 3;
             uint32_t length = (uint32_t)(one - next), m;
+            uint64_t rest;
             longest = length > longest ? length : longest;
             length &= 31;
-            m = (uint32_t)(gw_word_at(in, nbytes, bit >> 3) >> (bit & 7)) & ((1u << length) - 1);
-            m |= 1u << length;
+            memcpy(&rest, byte < inside ? in + byte : last + (byte - inside), 8);
+            m = ((uint32_t)(rest >> (bit & 7)) & ((1u << length) - 1)) | 1u << length;
             largest = m > largest ? m : largest;
             out[i++] = (uint16_t)(m - 1);
             bit += length;

@@ -1,7 +1,7 @@
 /* Canonical Huffman codes of up to 2^16 symbols, in one or four streams.
  *
- * Codes 0 … alphabet - 1 are cut in two: the symbol code >> shift is Huffman-coded (huffman_code.h), the `shift` low bits travel as they are
- * (bitpack.h). shift = max(0, width - 10), width = max(1, bits of alphabet - 1): up to 1,024 symbols, and no cut for alphabets up to
+ * Codes 0 … alphabet - 1 are cut in two: the symbol code >> shift is Huffman-coded (huffman_code.h), the `shift` low bits travel as they
+ * are (bitpack.h). shift = max(0, width - 10), width = max(1, bits of alphabet - 1): up to 1,024 symbols, and no cut for alphabets up to
  * that. Code lengths are at most limit = 11 for alphabets up to 256, else 12.
  *
  * Payload of n codes:

@@ -1,7 +1,7 @@
 /* Length-limited Huffman codes: the lengths, how they travel, and the codes that follow from them.
  *
- *   gw_huffman_lengths   reads counts of m <= 2^10 symbols, at least one of them not 0; writes m lengths 0 … limit, 0 for a symbol that does
- *                        not occur. No prefix code with lengths up to `limit` takes fewer bits (package-merge, Larmore and Hirschberg
+ *   gw_huffman_lengths   reads counts of m <= 2^10 symbols, at least one of them not 0; writes m lengths 0 … limit, 0 for a symbol that
+ *                        does not occur. No prefix code with lengths up to `limit` takes fewer bits (package-merge, Larmore and Hirschberg
  *                        1990). A single symbol gets length 1, and so does a neighbour that does not occur: every code is complete.
  *   gw_huffman_pack      writes m lengths as 4-bit numbers, the low half of a byte first: 0 … 12 is the next symbol's length; 15, x, y
  *                        repeats the length before it (0 at the start) 4 + x + 16 y times. An unused last half byte is 0. Runs of

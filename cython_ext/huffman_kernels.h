@@ -44,7 +44,8 @@ static void GW_AT(gw_put_rest)(GW_AT(gw_writer) *w, const uint16_t *codes, int64
     if (w->fill) *w->out++ = (uint8_t)w->word;
 }
 
-static void GW_AT(gw_huffman_encode)(const uint16_t *codes, int64_t n, int shift, const uint32_t *entries, const int64_t *bits, uint8_t *out)
+static void GW_AT(gw_huffman_encode)(const uint16_t *codes, int64_t n, int shift, const uint32_t *entries, const int64_t *bits,
+                                     uint8_t *out)
 {
     GW_AT(gw_writer) w[GW_HUFFMAN_STREAMS] = {{0, out, 0}};
     if (gw_huffman_streams(n) == 1) {
@@ -110,7 +111,8 @@ GW_INLINE uint64_t GW_AT(gw_peek)(const uint8_t *in, int64_t nbytes, int64_t at)
 }
 
 /* Symbols out … end of the stream at bit `at`, returns the bit behind them. */
-static int64_t GW_AT(gw_get_rest)(const uint8_t *in, int64_t nbytes, int64_t at, const uint32_t *table, uint64_t mask, uint16_t *out, uint16_t *end)
+static int64_t GW_AT(gw_get_rest)(const uint8_t *in, int64_t nbytes, int64_t at, const uint32_t *table, uint64_t mask, uint16_t *out,
+                                  uint16_t *end)
 {
     while (out < end) {
         uint64_t word = GW_AT(gw_peek)(in, nbytes, at), length = 0;
@@ -174,8 +176,8 @@ GW_INLINE int64_t GW_AT(gw_rounds)(int64_t nbytes, const int64_t *at, uint16_t *
     return rounds;
 }
 
-static void GW_AT(gw_get_streams)(const uint8_t *in, int64_t nbytes, int64_t *bit, const uint64_t *many, const uint32_t *table, uint64_t mask,
-                                  uint16_t **out, uint16_t *const *end)
+static void GW_AT(gw_get_streams)(const uint8_t *in, int64_t nbytes, int64_t *bit, const uint64_t *many, const uint32_t *table,
+                                  uint64_t mask, uint16_t **out, uint16_t *const *end)
 {
     for (int64_t rounds; (rounds = GW_AT(gw_rounds)(nbytes, bit, out, end)) > 0;) {
         int64_t a = bit[0], b = bit[1], c = bit[2], d = bit[3];

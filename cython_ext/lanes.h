@@ -5,7 +5,7 @@
  *
  * The order: term i is added to lane i % 32, lanes start at 0; then lane j += lane j + 16 for j < 16, and so on with 8, 4, 2, 1. Terms are
  * rounded once, to double (exact but for GW_SUM_SQUARES with a center). None overflows: 2^32 squares stay below 2^290. A NaN or an infinity
- * gives one; for GW_SUM_POSITIVE and _NEGATIVE an infinity of the other sign does not.
+ * gives a sum that is not finite (an infinity of the other sign may not).
  *
  *   gw_largest(values, n)   the bits of the largest |x|, 0 of none; at least 0x7F800000 if a value is NaN or infinite.
  *
@@ -13,6 +13,7 @@
  */
 #ifndef GW_LANES_H
 #define GW_LANES_H
+#include <math.h>
 #include "simd.h"
 
 enum { GW_LANES = 32 };
@@ -22,10 +23,10 @@ GW_INLINE double gw_term(float value, int kind, double center)
 {
     double x = value;
     switch (kind) {
-    case GW_SUM_ABSOLUTE: return x < 0 ? -x : x;
+    case GW_SUM_ABSOLUTE: return fabs(x);
     case GW_SUM_SQUARES: return (x - center) * (x - center);
-    case GW_SUM_POSITIVE: return 0 > x ? 0 : x;
-    case GW_SUM_NEGATIVE: return 0 > -x ? 0 : -x;
+    case GW_SUM_POSITIVE: return (fabs(x) + x) * 0.5;       /* exact, and no branch */
+    case GW_SUM_NEGATIVE: return (fabs(x) - x) * 0.5;
     default: return x;
     }
 }

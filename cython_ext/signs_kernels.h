@@ -5,7 +5,8 @@ static int GW_AT(gw_signs_means)(const float *values, int64_t n, int64_t group, 
 {
     for (int64_t first = 0; first < n; first += group, pairs += 2) {
         int64_t size = n - first < group ? n - first : group, negative = 0;
-        double above = GW_AT(gw_sum)(values + first, size, GW_SUM_POSITIVE, 0), below = GW_AT(gw_sum)(values + first, size, GW_SUM_NEGATIVE, 0);
+        double above = GW_AT(gw_sum)(values + first, size, GW_SUM_POSITIVE, 0);
+        double below = GW_AT(gw_sum)(values + first, size, GW_SUM_NEGATIVE, 0);
         if (!(above <= DBL_MAX && below <= DBL_MAX)) return 1;
         for (int64_t i = first; i < first + size; i++) {
             uint32_t bits;
@@ -61,7 +62,14 @@ GW_INLINE void GW_AT(gw_signs_put)(uint32_t bits, float positive, float negative
     _mm512_storeu_ps(out, _mm512_mask_blend_ps((__mmask16)bits, plus, minus));
     _mm512_storeu_ps(out + 16, _mm512_mask_blend_ps((__mmask16)(bits >> 16), plus, minus));
 #else
-    for (int j = 0; j < 32; j++) out[j] = bits >> j & 1 ? negative : positive;
+    uint32_t plus, change;
+    memcpy(&plus, &positive, 4);
+    memcpy(&change, &negative, 4);
+    change ^= plus;
+    for (int j = 0; j < 32; j++) {
+        uint32_t either = plus ^ (change & (0u - (bits >> j & 1)));     /* no branch */
+        memcpy(out + j, &either, 4);
+    }
 #endif
 }
 

@@ -9,7 +9,8 @@ GW_INLINE uint8_t GW_AT(gw_trits_unpack_block)(const uint8_t *restrict in, int m
 {
     uint8_t largest = 0;
     for (int j = 0; j < m; j++) {
-        uint16_t x = in[j], third = (uint16_t)(x * 171 >> 9), ninth = (uint16_t)(third * 171 >> 9), q = (uint16_t)(ninth * 171 >> 9), r = q * 171 >> 9;
+        uint16_t x = in[j], third = (uint16_t)(x * 171 >> 9), ninth = (uint16_t)(third * 171 >> 9);
+        uint16_t q = (uint16_t)(ninth * 171 >> 9), r = (uint16_t)(q * 171 >> 9);
         largest = in[j] > largest ? in[j] : largest;
         c[j] = (uint8_t)(x - 3 * third);
         c[j + m] = (uint8_t)(third - 3 * ninth);

@@ -25,13 +25,11 @@ def encode(codes, alphabet):
     ValueError if a code is not below `alphabet`.
     """
     codes = np.ascontiguousarray(codes, np.uint16)
-    width, shift, symbols = _split(alphabet)
-    counts = np.empty((_huffman.STREAMS, _huffman.SYMBOLS), np.uint32)
-    if not _huffman.count(codes, alphabet, shift, counts):
-        raise ValueError(f"expected codes below {alphabet}, got {codes.max()}")
+    width, shift, _ = _split(alphabet)
+    counts = _count(codes, alphabet)
     if not len(codes):
         return np.empty(0, np.uint8)
-    size, lengths, table = _plan(counts.sum(axis=0, dtype=np.uint64)[:symbols], len(codes), alphabet)
+    size, lengths, table = _plan(counts.sum(axis=0, dtype=np.uint64), len(codes), alphabet)
     payload = np.empty(size, np.uint8)
     if table is None:
         payload[0] = STORED
@@ -39,7 +37,7 @@ def encode(codes, alphabet):
         return payload
     at, low = 1 + len(table), size - _low_nbytes(len(codes), shift)
     payload[0], payload[1:at] = HUFFMAN, table
-    _huffman.encode(codes, shift, lengths, counts[:, :symbols] @ lengths.astype(np.int64), payload[at:low])
+    _huffman.encode(codes, shift, lengths, counts @ lengths.astype(np.int64), payload[at:low])
     if shift:
         _bitpack.pack(codes & np.uint16((1 << shift) - 1), shift, payload[low:])
     return payload
@@ -77,6 +75,22 @@ def nbytes(counts):
     folded = np.zeros(symbols << shift, np.uint64)
     folded[: len(counts)] = counts
     return _plan(folded.reshape(symbols, 1 << shift).sum(axis=1, dtype=np.uint64), n, len(counts))[0]
+
+
+def measure(codes, alphabet):
+    """len(encode(codes, alphabet)), without encoding."""
+    codes = np.ascontiguousarray(codes, np.uint16)
+    counts = _count(codes, alphabet)
+    return _plan(counts.sum(axis=0, dtype=np.uint64), len(codes), alphabet)[0] if len(codes) else 0
+
+
+def _count(codes, alphabet):
+    """uint32 (streams, symbols): how often each symbol occurs in each stream. ValueError for a code beyond the alphabet."""
+    _, shift, symbols = _split(alphabet)
+    counts = np.empty((_huffman.STREAMS, _huffman.SYMBOLS), np.uint32)
+    if not _huffman.count(codes, alphabet, shift, counts):
+        raise ValueError(f"expected codes below {alphabet}, got {codes.max()}")
+    return counts[:, :symbols]
 
 
 def _split(alphabet):
