@@ -92,10 +92,12 @@ static void gw_hist_free(gw_hist *s)
     gw_hist_init(s, s->refine);
 }
 
-/* What a bin (depth 0) or a cell (depth 1, 2) of n items in all may hold. */
+/* What a bin (depth 0) or a cell (depth 1, 2) of n items in all may hold: floor(n r / 2^32) and half of it, r = floor(refine 2^32). In
+ * integers, so that the limits of two parts never sum to more than that of the whole. */
 static inline int64_t gw_hist_limit(const gw_hist *s, int64_t n, int depth)
 {
-    return (int64_t)((depth ? s->refine / 2 : s->refine) * (double)n);
+    uint64_t r = (uint64_t)(s->refine * 4294967296.0), items = (uint64_t)n;
+    return (int64_t)(((items >> 32) * r + ((items & 0xFFFFFFFFu) * r >> 32)) >> (depth > 0));
 }
 
 #include "histogram_trie.h"

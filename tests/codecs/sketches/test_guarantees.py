@@ -87,21 +87,21 @@ def test_every_answer_is_within_the_guarantee(spec, build, streams, errors):
 
 
 def observed(rank, items):
-    """Mean and largest error of the ranks of 99 quantiles."""
+    """Mean and largest error of the ranks of 49 quantiles."""
     exact = np.sort(items)
-    asked = exact[(np.arange(1, 100) * len(exact)) // 100]
+    asked = exact[(np.arange(1, 50) * len(exact)) // 50]
     off = np.abs(np.array([rank(float(x)) for x in asked]) - np.searchsorted(exact, asked, "right") / len(exact))
     return off.mean(), off.max()
 
 
 @pytest.mark.parametrize("stream", ["random", "sorted", "reversed", "heavy tail", "zoom in", "gap adversary", "few values"])
 def test_against_datasketches(stream, streams):
-    """kll's error does not depend on the order; DataSketches' KLL of equal k, on average of 12 runs, is worse but on sorted items, where
+    """kll's error does not depend on the order; DataSketches' KLL of equal k, on average of 8 runs, is worse but on sorted items, where
     it is luckier (measured: 0.65 of theirs on random items, 1.2 and 1.3 on sorted ones). gk and histogram err less on every run.
     """
     items = all_streams(streams)[stream]
     theirs, ours = [], []
-    for seed in range(12):
+    for seed in range(8):
         peer = datasketches.kll_floats_sketch(200)
         peer.update(items)
         theirs.append(observed(lambda x, peer=peer: peer.get_rank(x, True), items))
@@ -118,7 +118,7 @@ def test_against_datasketches(stream, streams):
 def test_merged_parts_against_datasketches(streams):
     """40 parts of equal and unequal size: the merged sketch errs no more than DataSketches' merged one."""
     ours, theirs = [], []
-    for seed in range(12):
+    for seed in range(8):
         items = streams(N, seed)["heavy tail"]
         sketch, peer = gw.sketch(f"kll(seed={seed})"), datasketches.kll_floats_sketch(200)
         for i, part in enumerate(np.split(items, [10, 5000, *range(6000, N, 900)])):

@@ -428,8 +428,9 @@ def test_equal_steps_give_equal_bytes_and_other_steps_other_coins():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_refuses_values_that_are_not_finite(bad):
-    with pytest.raises(DataError, match="position 2"):
-        gw.values("quantile").encode(np.array([1, 2, bad], np.float32), None, STEP)
+    for spec in ("quantile", "quantile(exact_tail=0.5)"):
+        with pytest.raises(DataError, match="position 2"):
+            gw.values(spec).encode(np.array([1, 2, bad], np.float32), None, STEP)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ each is within the limit of its part, and ⌊x⌋ + ⌊y⌋ ≤ ⌊x + y⌋. So 
 bin and two cells, opened before or not yet: an interval of at most (1 + ½ + ½) refine · n. `rank` answers its middle. `quantiles`
 answers the last float of a bin or cell, or a single float: of two neighbours of these kinds the one whose interval reaches less far
 from the wanted rank. Both intervals together span at most 2 refine · n beside the items that are equal to the upper one, so the
-better one is at most refine · n away. One batch in a fresh sketch leaves nothing unsorted above a bin or cell: refine · n / 2 then.
+better one is at most refine · n away. One batch in a fresh sketch leaves nothing unsorted above a bin or cell: an answer is within
+refine · n / 2 then.
 
 An answer of `quantiles` is a float between the least and the greatest item, not always an item: its rank is the number of items
 that are not larger. This is our own construction; the trie is that of q-digest (Shrivastava et al., SenSys 2004), cut to 16 + 4 +
@@ -133,7 +134,7 @@ class Histogram(Sketch):
         if sum(levels) == 0:
             common.corrupt_unless(count <= _histogram.BUFFER and len(rest) == 4 * count and least == most == 0, f"expected {count} items")
             items = np.frombuffer(rest, "<f4").astype(np.float32)
-            common.corrupt_unless(np.isfinite(items).all() and not (np.diff(items) < 0).any(), "expected finite, ascending items")
+            common.corrupt_unless(np.isfinite(items).all() and (items[1:] >= items[:-1]).all(), "expected finite, ascending items")
             return sketch.update(items)
         common.corrupt_unless(2 * sum(levels) <= len(rest) and count > 0, f"expected {sum(levels)} counts, got {len(rest)} bytes")
         common.corrupt_unless(bool(np.isfinite([least, most]).all()) and least <= most, f"expected a range, got {least} … {most}")

@@ -112,5 +112,5 @@ def _check_items(items, sizes, least, most):
     inside = len(items) == 0 or least <= items.min() <= items.max() <= most
     common.corrupt_unless(finite and inside, f"expected items in {least} … {most}")
     level = np.repeat(np.arange(len(sizes)), sizes)
-    falls = (np.diff(items) < 0) & (level[1:] == level[:-1]) & (level[1:] > 0)
+    falls = (items[1:] < items[:-1]) & (level[1:] == level[:-1]) & (level[1:] > 0)
     common.corrupt_unless(not falls.any(), "expected ordered levels")
