@@ -9,7 +9,7 @@ from gradwire.codecs.base import Codec, KeyCoder, Sketch, Sparsifier, ValueCoder
 SPECS = {
     Codec: [
         *gw.list_codecs(),
-        "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(rounding=stochastic)",
+        "zipml(bits=8)", "zipml(bits=8, rounding=stochastic)", "fastsgd(tau=32)", "fastsgd(scale=none)", "fastsgd(coding=huffman)", "fastsgd(rounding=stochastic)",
         "sketchml(buckets=16, groups=4)", "sketchml(center=mean)", "natural(bits=8)", "natural(rounding=nearest)",
         "topk(ratio=0.1)", "topk(k=5)+bitflag+natural", "threshold(t=0.001)+byteflag+fp16", "nonzero+bitflag+quantile",
         "skcompress(center=mean, exact_tail=0.01)", "partitioned-fastsgd(tau=32, length_bits=4)", "sketchml-quan(buckets=16)",
@@ -24,7 +24,7 @@ SPECS = {
     ],
     ValueCoder: [
         *gw.names("values"),
-        "zipml_optimal(bits=3)", "zipml_optimal(bits=1, rounding=nearest)",
+        "zipml_optimal(bits=3)", "uniform(coding=huffman)", "logquant(coding=huffman)", "zipml_optimal(bits=1, rounding=nearest)",
         "uniform(bits=8)", "uniform(bits=5, rounding=stochastic)", "logquant(tau=31)", "logquant(rounding=up, scale=none)", "natural(bits=8)",
         "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)",
         "quantile(sketch=kll)", "quantile(exact_tail=0.1, center=mean)", "quantile(buckets=5, exact_tail=0.5)", "quantile(coding=huffman)",

@@ -24,6 +24,7 @@ SPECS = [
     "partitioned+fp32", "partitioned(length_bits=4, width_bits=3)+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
     "raw+quantile(exact_tail=0.05, center=mean)", "raw+quantile(buckets=20, signs=split, coding=huffman)",
     "nonzero+raw+zipml_optimal(bits=3)", "nonzero+bitflag+uniform(bits=5)",
+    "fastsgd(tau=32, coding=huffman)", "zipml(coding=huffman)", "nonzero+raw+zipml_optimal(bits=3)", "nonzero+bitflag+uniform(bits=5)",
     "huffman+dithering(levels=7, p=inf, group_size=50)", "huffman+dithering(p=1, coding=elias)", "qsgd(coding=huffman)", "raw+dithering(levels=1000)",
     "natural_dithering(norm=natural, group_size=7)", "natural_dithering(coding=elias)", "natural_dithering(coding=huffman)",
     "terngrad(clip=2.5, group_size=50)", "onebit(group_size=50)", "sign(group_size=50)",

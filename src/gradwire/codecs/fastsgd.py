@@ -8,12 +8,13 @@ from .composed import Composed, Preset
 
 @dataclass(frozen=True)
 class FastSGD(Preset):
-    """bitflag + logquant(tau, base, rounding, scale), whose filter drops pairs below base^−(tau − ½) of the largest value."""
+    """bitflag + logquant(tau, base, rounding, scale, coding), whose filter drops pairs below base^−(tau − ½) of the largest value."""
 
     tau: int = 128
     base: float = 2**0.25
     rounding: str = "nearest"
     scale: str = "max"
+    coding: str = "fixed"
 
     name = "fastsgd"
     summary = "log-quantised values with a threshold filter, bit-flag delta keys"
@@ -23,4 +24,5 @@ class FastSGD(Preset):
         return Composed(None, one("keys", "bitflag"), self._values(), self.spec)
 
     def _values(self):
-        return build("values", "logquant", {"tau": self.tau, "base": self.base, "rounding": self.rounding, "scale": self.scale})
+        names = ("tau", "base", "rounding", "scale", "coding")
+        return build("values", "logquant", {name: getattr(self, name) for name in names})

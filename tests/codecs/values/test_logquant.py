@@ -368,7 +368,7 @@ def test_refuses_another_length_before_it_allocates():
 @pytest.mark.parametrize(
     "argument",
     [
-        *("tau=1", "tau=32769", "tau=128.0", "tau=true", "rounding=even", "scale=l2"),
+        *("tau=1", "tau=32769", "tau=128.0", "tau=true", "rounding=even", "scale=l2", "coding=elias"),
         *("base=1", "base=0.5", "base=nan", "base=inf", "base=true", "base=1e20", "base=word"),
     ],
 )
@@ -394,3 +394,33 @@ def test_kernel_refuses_tables_and_buffers_that_do_not_fit():
         kernel.decode(out, np.zeros(8, np.float32), values)
     with pytest.raises(ValueError, match="257 powers"):
         kernel.tables(np.ones(256), 128, "down", 1.0, levels, bounds)
+
+
+@pytest.mark.parametrize("fields", ["tau=2", "tau=100", "tau=128", "tau=300, scale=none", "tau=32, rounding=stochastic"])
+def test_huffman_codes_decode_to_the_same_values(fields, simd_level):
+    plain, coder = gw.values(f"logquant({fields})"), gw.values(f"logquant({fields}, coding=huffman)")
+    values = sample(1200, spread=0.3)
+    for n in (0, 1, 9, len(values)):
+        payload, fixed = coder.encode(values[:n], None, STEP), plain.encode(values[:n], None, STEP)
+        np.testing.assert_array_equal(coder.decode(payload, None, STEP, n), plain.decode(fixed, None, STEP, n))
+        at = coder.tables_nbytes(payload, n)
+        assert payload[:at].tobytes() == fixed[:at].tobytes() and len(payload) <= len(fixed) + 1
+    if plain.bits in (8, 16):
+        assert len(payload) < len(fixed)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 60))
+def test_any_huffman_payload_gives_finite_values_or_an_error(data, nnz):
+    try:
+        values = gw.values("logquant(tau=100, coding=huffman)").decode(bytes.fromhex("0000803f00000000") + data, None, STEP, nnz)
+    except CorruptMessage:
+        return
+    assert values.shape == (nnz,) and np.all(np.isfinite(values))
+
+
+def test_huffman_payload_too_short_for_its_tables():
+    with pytest.raises(CorruptMessage, match="at least 8 bytes, got 7"):
+        gw.values("logquant(coding=huffman)").decode(bytes(7), None, STEP, 1 << 32)
+    with pytest.raises(CorruptMessage, match="expected 4294967296 codes"):
+        gw.values("logquant(coding=huffman)").decode(bytes(20), None, STEP, 1 << 32)

@@ -201,9 +201,12 @@ def test_refuses_another_length_before_it_allocates(bits):
         coder.decode(bytes(20), None, STEP, 1 << 32)
 
 
-@pytest.mark.parametrize("spec", ["uniform(bits=0)", "uniform(bits=17)", "uniform(bits=8.0)", "uniform(bits=true)", "uniform(rounding=up)"])
+@pytest.mark.parametrize(
+    "spec",
+    ["uniform(bits=0)", "uniform(bits=17)", "uniform(bits=8.0)", "uniform(bits=true)", "uniform(rounding=up)", "uniform(coding=elias)"],
+)
 def test_refuses_other_fields(spec):
-    with pytest.raises(ConfigError, match=r"expected (bits|rounding)"):
+    with pytest.raises(ConfigError, match=r"expected (bits|rounding|coding)"):
         gw.values(spec)
 
 
@@ -232,3 +235,33 @@ def test_kernel_refuses_buffers_that_do_not_fit():
         kernel.encode(values, 1, 1, 8, 0, False, np.empty(4, np.uint8), wide=True)
     with pytest.raises(ValueError, match="1 to 16 bits"):
         kernel.decode(np.empty(8, np.uint8), 1, 1, 17, values)
+
+
+@pytest.mark.parametrize("fields", ["bits=1", "bits=5", "bits=8", "bits=16", "bits=8, rounding=nearest"])
+def test_huffman_codes_decode_to_the_same_values(fields, simd_level):
+    plain, coder = gw.values(f"uniform({fields})"), gw.values(f"uniform({fields}, coding=huffman)")
+    values = np.concatenate([np.random.default_rng(3).standard_normal(1200).astype(np.float32), [50]]).astype(np.float32)
+    for n in (0, 1, 9, len(values)):
+        payload, fixed = coder.encode(values[:n], None, STEP), plain.encode(values[:n], None, STEP)
+        np.testing.assert_array_equal(coder.decode(payload, None, STEP, n), plain.decode(fixed, None, STEP, n))
+        at = coder.tables_nbytes(payload, n)
+        assert payload[:at].tobytes() == fixed[:at].tobytes() and len(payload) <= len(fixed) + 1
+    if plain.bits in (8, 16):
+        assert len(payload) < len(fixed)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 60))
+def test_any_huffman_payload_gives_finite_values_or_an_error(data, nnz):
+    try:
+        values = gw.values("uniform(bits=3, coding=huffman)").decode(bytes.fromhex("0000000000004040") + data, None, STEP, nnz)
+    except CorruptMessage:
+        return
+    assert values.shape == (nnz,) and np.all(np.isfinite(values))
+
+
+def test_huffman_payload_too_short_for_its_tables():
+    with pytest.raises(CorruptMessage, match="at least 8 bytes, got 7"):
+        gw.values("uniform(coding=huffman)").decode(bytes(7), None, STEP, 1 << 32)
+    with pytest.raises(CorruptMessage, match="expected 4294967296 codes"):
+        gw.values("uniform(coding=huffman)").decode(bytes(20), None, STEP, 1 << 32)

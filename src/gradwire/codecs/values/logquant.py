@@ -21,10 +21,12 @@ from ..._ext import extent as _extent
 from ..._ext import logquant as _logquant
 from ...errors import ConfigError, CorruptMessage
 from ..base import ValueCoder
-from .payload import checked, count, flat, refuse_nonfinite
+from .coding import decode_codes, encode_codes
+from .payload import checked, count, flat, refuse_nonfinite, tabled
 
 ROUNDINGS = _logquant.ROUNDINGS
 SCALES = ("max", "none")
+CODINGS = ("fixed", "huffman")
 _SCALE = struct.Struct("<f4x")
 
 
@@ -66,13 +68,15 @@ class LogQuant(ValueCoder):
     values, zeros too, get the code τ − 1. Where scale · b^(−e) is subnormal, levels are as coarse as float32 and can be 0.
 
     Payload: for scale="max" the scale (float32) and 4 zero bytes, the tables; then sign · 2^k + e in k + 1 bits, k = ⌈log₂ τ⌉, packed
-    least significant bit first (for τ = 65 … 128 these are bytes).
+    least significant bit first (for τ = 65 … 128 these are bytes), or with coding="huffman" through the entropy stage
+    (gradwire.codecs.entropy).
     """
 
     tau: int = 128
     base: float = 2**0.25
     rounding: str = "nearest"
     scale: str = "max"
+    coding: str = "fixed"
 
     name = "logquant"
     summary = "sign and rounded logarithm, 1 + log2 tau bits; drops what is too small"
@@ -90,12 +94,19 @@ class LogQuant(ValueCoder):
             object.__setattr__(self, "scale", "none")
         if self.scale not in SCALES:
             raise ConfigError(f"expected scale as one of {', '.join(SCALES)}, got {self.scale!r}")
+        if self.coding not in CODINGS:
+            raise ConfigError(f"expected coding as one of {', '.join(CODINGS)}, got {self.coding!r}")
         object.__setattr__(self, "base", float(self.base))
 
     @property
     def bits(self):
         """Bits of one value: ⌈1 + log₂ τ⌉."""
         return 1 + (self.tau - 1).bit_length()
+
+    @property
+    def _alphabet(self):
+        """Above every word: the largest is −1 with the code τ − 1."""
+        return (1 << self.bits - 1) + self.tau
 
     def select(self, values, step):
         """bool (nnz,): True where e ≤ τ − 1."""
@@ -111,18 +122,21 @@ class LogQuant(ValueCoder):
     def encode(self, values, keys, step):
         values = flat(values)
         scale, at = self._scale_of(values), self.tables_nbytes(None, len(values))
-        payload = np.empty(self._nbytes(len(values)), np.uint8)
+        levels, bounds = self._tables(scale)
+        fixed = self.coding == "fixed"
+        codes = np.empty(self._nbytes(len(values)) if fixed else 2 * len(values), np.uint8)
+        seed, cells = step.private("logquant"), np.empty(_logquant.MAX_CELLS, np.uint32)
+        words = codes[at:] if fixed else codes
+        _logquant.encode(values, levels, bounds.base, self.tau, self.rounding, scale, seed, cells, words, wide=not fixed)
+        payload = codes if fixed else encode_codes(at, codes.view(np.uint16), self._alphabet, self.coding)
         if at:
             _SCALE.pack_into(payload, 0, scale)
-        levels, bounds = self._tables(scale)
-        seed, cells = step.private("logquant"), np.empty(_logquant.MAX_CELLS, np.uint32)
-        _logquant.encode(values, levels, bounds.base, self.tau, self.rounding, scale, seed, cells, payload[at:])
         return payload
 
     def decode(self, payload, keys, step, nnz=None):
         nnz = count(keys, nnz)
-        payload = checked(self.name, payload, self._nbytes(nnz))
-        at, scale = self.tables_nbytes(payload, nnz), 1.0
+        at, scale, fixed = self.tables_nbytes(payload, nnz), 1.0, self.coding == "fixed"
+        payload = checked(self.name, payload, self._nbytes(nnz)) if fixed else tabled(self.name, payload, at)
         if at:
             (scale,) = _SCALE.unpack_from(payload)
             if not math.isfinite(scale) or math.copysign(1, scale) < 0 or payload[4:8].any():
@@ -130,8 +144,9 @@ class LogQuant(ValueCoder):
         levels, _ = self._tables(scale)
         table = np.zeros((2, 1 << self.bits - 1), np.float32)
         table[0, : self.tau], table[1, : self.tau] = levels, -levels
+        words = payload[at:] if fixed else decode_codes(self.name, payload[at:], nnz, self._alphabet, self.coding).view(np.uint8)
         values = np.empty(nnz, np.float32)
-        if _logquant.decode(payload[at:], table.ravel(), values) >= self.tau:
+        if _logquant.decode(words, table.ravel(), values, wide=not fixed) >= self.tau:
             raise CorruptMessage(f"logquant values: expected codes below {self.tau}")
         return values
 

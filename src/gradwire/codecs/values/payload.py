@@ -26,6 +26,14 @@ def checked(name, payload, nbytes):
     return payload
 
 
+def tabled(name, payload, nbytes):
+    """`payload` as a uint8 array with at least the `nbytes` of the tables, else CorruptMessage; for codes whose size is not known."""
+    payload = np.frombuffer(payload, np.uint8)
+    if len(payload) < nbytes:
+        raise CorruptMessage(f"{name} values: expected at least {nbytes} bytes, got {len(payload)}")
+    return payload
+
+
 def refuse_nonfinite(name, values):
     """DataError that names the first NaN or infinity of `values`, if there is one."""
     at = _sparse.first_nonfinite(values)
