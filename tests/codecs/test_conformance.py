@@ -15,12 +15,12 @@ SPECS = {
         "skcompress(center=mean, exact_tail=0.01)", "partitioned-fastsgd(tau=32, length_bits=4)", "sketchml-quan(buckets=16)",
         "raw+fp32", "byteflag+minmax", "bitflag+bf16", "adaptive+natural", "nonzero+quantile(center=mean)", "quantile", "uniform", "logquant",
         "partitioned+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
+        "qsgd(levels=1, p=inf, group_size=16, coding=huffman)", "natural_dithering(norm=natural, coding=elias)", "terngrad(clip=2.5, group_size=100)",
+        "huffman+dithering(levels=7)", "huffman+terngrad", "onebit(group_size=50)", "sign(group_size=50)",
     ],
     KeyCoder: [
         *gw.names("keys"), "byteflag(lengths=124)", "bitflag(widths=optimal)", "bitflag(flag_bits=0)",
         "partitioned(length_bits=4, width_bits=3)", "partitioned(length_bits=8)", "partitioned(length_bits=0, width_bits=1)", "deflate(level=1)",
-        "qsgd(levels=1, p=inf, group_size=16, coding=huffman)", "natural_dithering(norm=natural, coding=elias)", "terngrad(clip=2.5, group_size=100)",
-        "huffman+dithering(levels=7)", "huffman+terngrad", "onebit(group_size=50)", "sign(group_size=50)",
     ],
     ValueCoder: [
         *gw.names("values"),
@@ -30,7 +30,6 @@ SPECS = {
         "quantile(sketch=kll)", "quantile(exact_tail=0.1, center=mean)", "quantile(buckets=5, exact_tail=0.5)", "quantile(coding=huffman)",
         "quantile(exact_tail=0.02, coding=huffman, buckets=300)", "minmax(groups=2, rows=1)",
         "minmax(coding=huffman)", "minmax(exact_tail=0.1, signs=split)", "minmax(buckets=2000, groups=3)",
-        "quantile(center=mean, signs=split)", "quantile(buckets=1000, sketch=exact)", "quantile(sketch=gk)", "minmax(groups=2, rows=1)",
         "dithering(levels=7, group_size=33)", "dithering(levels=1, p=inf)", "dithering(p=1)", "dithering(levels=32767, p=inf)",
         "dithering(coding=elias)", "dithering(coding=huffman, group_size=200)", "dithering(levels=1000, coding=huffman)",
         "natural_dithering(levels=1, p=inf)", "natural_dithering(levels=64, group_size=1)", "natural_dithering(norm=natural, group_size=10)",
