@@ -12,7 +12,8 @@
  *   gw_compress         the pairs whose mask byte is not 0 (room for n); returns how many
  *   gw_split            distributes pairs to groups: those of group 0 in order, then those of group 1, …. The group of a pair is
  *                       places[codes[i]] >> 16, its index there places[codes[i]] & 0xFFFF. codes are bytes, or uint16 if wide_codes. Writes
- *                       n keys, n indexes (bytes, or uint16 if `wide`, then codes are too) and the sizes of the groups. counts: 0 for each code at first, afterwards how often it occurs.
+ *                       n keys, n indexes (bytes, or uint16 if `wide`, then codes are too) and the sizes of the groups. counts: scratch,
+ *                       0 for each code at first
  *   gw_merge_runs       the reverse for sorted keys, see sparse_merge.h
  *   gw_add              sum of two sparse vectors, a before b at equal keys. Room for na + nb; returns the length of the union
  *   gw_sort_pairs       stable radix sort of n pairs by key, digits of 11 bits, as many passes as `bits` need; scratch_* have room for n
@@ -24,6 +25,8 @@
 #define GW_SPARSE_H
 #include <stddef.h>
 #include "simd.h"
+
+enum { GW_SPLIT_FEW = 12 };     /* groups up to which all of them are looked for at once */
 
 #define GW_KERNELS "sparse_kernels.h"
 #include "levels.h"

@@ -94,20 +94,26 @@ static int64_t GW_AT(gw_compress)(const uint8_t *mask, const uint32_t *keys, con
     return GW_AT(gw_select)(1, mask, keys, values, n, out_keys, out_values);
 }
 
+/* Sizes of the groups, then next[g]: where group g starts. */
+GW_INLINE void GW_AT(gw_split_starts)(const int64_t *sizes, int groups, int64_t *next)
+{
+    int64_t start = 0;
+    for (int g = 0; g < groups; g++) {
+        next[g] = start;
+        start += sizes[g];
+    }
+}
+
 /* wide_codes, wide: constants */
 GW_INLINE void GW_AT(gw_split_as)(const uint32_t *keys, const void *codes, int wide_codes, int64_t n, const uint32_t *places,
                                   int64_t buckets, int groups, int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes,
                                   int64_t *sizes)
 {
-    int64_t next[256], start = 0;
+    int64_t next[256];
     /* the codes are counted, not the groups: the fewer the counters, the longer each waits for its last store */
     for (int64_t i = 0; i < n; i++) counts[wide_codes ? ((const uint16_t *)codes)[i] : ((const uint8_t *)codes)[i]]++;
-    memset(sizes, 0, (size_t)groups * sizeof *sizes);
     for (int64_t b = 0; b < buckets; b++) sizes[places[b] >> 16] += counts[b];
-    for (int g = 0; g < groups; g++) {
-        next[g] = start;
-        start += sizes[g];
-    }
+    GW_AT(gw_split_starts)(sizes, groups, next);
     for (int64_t i = 0; i < n; i++) {
         uint32_t place = places[wide_codes ? ((const uint16_t *)codes)[i] : ((const uint8_t *)codes)[i]];
         int64_t to = next[place >> 16]++;
@@ -117,9 +123,69 @@ GW_INLINE void GW_AT(gw_split_as)(const uint32_t *keys, const void *codes, int w
     }
 }
 
+#if GW_LEVEL == GW_AVX512
+/* table[codes[l]] of 256 bytes */
+GW_INLINE __m512i GW_AT(gw_split_lookup)(const __m512i *table, __m512i codes)
+{
+    __m512i low = _mm512_permutex2var_epi8(table[0], codes, table[1]), high = _mm512_permutex2var_epi8(table[2], codes, table[3]);
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high);
+}
+
+/* The same for codes of one byte and few groups: 64 pairs at a time, each group's packed to the front and stored. */
+static void GW_AT(gw_split_few)(const uint32_t *keys, const uint8_t *codes, int64_t n, const uint32_t *places, int64_t buckets, int groups,
+                                uint32_t *out_keys, uint8_t *out_indexes, int64_t *sizes)
+{
+    uint8_t group_of[256] = {0}, index_of[256] = {0};
+    __m512i group_table[4], index_table[4];
+    int64_t next[256], i;
+    for (int64_t b = 0; b < buckets; b++) {
+        group_of[b] = (uint8_t)(places[b] >> 16);
+        index_of[b] = (uint8_t)places[b];
+    }
+    memcpy(group_table, group_of, 256);
+    memcpy(index_table, index_of, 256);
+    for (i = 0; i + 64 <= n; i += 64) {
+        __m512i group = GW_AT(gw_split_lookup)(group_table, _mm512_loadu_si512(codes + i));
+        for (int g = 0; g < groups; g++)
+            sizes[g] += __builtin_popcountll(_mm512_cmpeq_epi8_mask(group, _mm512_set1_epi8((char)g)));
+    }
+    for (; i < n; i++) sizes[group_of[codes[i]]]++;
+    GW_AT(gw_split_starts)(sizes, groups, next);
+    for (i = 0; i + 64 <= n; i += 64) {
+        __m512i of = _mm512_loadu_si512(codes + i), group = GW_AT(gw_split_lookup)(group_table, of);
+        __m512i index = GW_AT(gw_split_lookup)(index_table, of);
+        for (int g = 0; g < groups; g++) {
+            uint64_t here = _mm512_cmpeq_epi8_mask(group, _mm512_set1_epi8((char)g));
+            int64_t to = next[g], m = __builtin_popcountll(here);
+            _mm512_mask_storeu_epi8(out_indexes + to, _bzhi_u64(~(uint64_t)0, (uint32_t)m), _mm512_maskz_compress_epi8(here, index));
+            for (int part = 0; part < 64; part += 16) {
+                __mmask16 kept = (__mmask16)(here >> part);
+                m = __builtin_popcount(kept);
+                _mm512_mask_storeu_epi32(out_keys + to, (__mmask16)_bzhi_u32(0xFFFF, (uint32_t)m),
+                                         _mm512_maskz_compress_epi32(kept, _mm512_loadu_si512(keys + i + part)));
+                to += m;
+            }
+            next[g] = to;
+        }
+    }
+    for (; i < n; i++) {
+        int64_t to = next[group_of[codes[i]]]++;
+        out_keys[to] = keys[i];
+        out_indexes[to] = index_of[codes[i]];
+    }
+}
+#endif
+
 static void GW_AT(gw_split)(const uint32_t *keys, const void *codes, int wide_codes, int64_t n, const uint32_t *places, int64_t buckets,
                             int groups, int wide, uint32_t *counts, uint32_t *out_keys, void *out_indexes, int64_t *sizes)
 {
+    memset(sizes, 0, (size_t)groups * sizeof *sizes);
+#if GW_LEVEL == GW_AVX512
+    if (!wide_codes && groups <= GW_SPLIT_FEW) {
+        GW_AT(gw_split_few)(keys, (const uint8_t *)codes, n, places, buckets, groups, out_keys, (uint8_t *)out_indexes, sizes);
+        return;
+    }
+#endif
     if (!wide_codes) GW_AT(gw_split_as)(keys, codes, 0, n, places, buckets, groups, 0, counts, out_keys, out_indexes, sizes);
     else if (!wide) GW_AT(gw_split_as)(keys, codes, 1, n, places, buckets, groups, 0, counts, out_keys, out_indexes, sizes);
     else GW_AT(gw_split_as)(keys, codes, 1, n, places, buckets, groups, 1, counts, out_keys, out_indexes, sizes);

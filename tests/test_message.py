@@ -36,6 +36,17 @@ def test_sections_start_at_multiples_of_eight():
     assert message.split_nbytes() == {"header": 56, "keys": 8, "values": 8, "tables": 0}
 
 
+def test_joined_sections_are_copied_only_around_padding():
+    for tables in (b"", b"12345678", b"12345"):
+        message = pack(sections={"tables": tables, "values": b"abc"})
+        joined = message.joined("tables", "values")
+        assert bytes(joined) == tables + b"abc"
+        assert np.shares_memory(joined, message.buffer) == (len(tables) % 8 == 0)
+    assert bytes(pack().joined("tables", "values")) == b"abcdefgh"
+    with pytest.raises(gw.CorruptMessage, match="tables"):
+        pack().joined("values", "tables")
+
+
 def test_unaligned_bytes_are_read_too():
     wire = b"x" + bytes(pack())
     assert Message.from_bytes(memoryview(wire)[1:]).nnz == 3

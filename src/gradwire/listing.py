@@ -98,7 +98,7 @@ def checked(text, kind=None):
     """
     kinds = (kind,) if kind else CHECKED
     if text is None:
-        for of, name in ((of, name) for of in kinds for name in spec.names(of)):
+        for of, name in ((each, name) for each in kinds for name in spec.names(each)):
             yield f"{of}: {name}", _made(of, name, Exception)
         return
     parts = spec.split(text)

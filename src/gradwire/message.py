@@ -50,7 +50,7 @@ class Message:
     @classmethod
     def pack(cls, *, dim, nnz, spec_hash, sections, is_dense=False):
         """A message of these sections (name → bytes-like); a section that is None is left out."""
-        present = [(i, as_bytes(sections[name])) for i, name in enumerate(SECTIONS) if sections.get(name) is not None]
+        present = [(i, np.frombuffer(sections[name], np.uint8)) for i, name in enumerate(SECTIONS) if sections.get(name) is not None]
         start = _HEADER.size + 8 * len(present)
         total = start + sum(_padded(len(payload)) for _, payload in present)
         buffer = np.empty(total, np.uint8)
@@ -102,16 +102,20 @@ class Message:
         """Name → bytes of each section, without its padding."""
         return {name: self.section(name).tobytes() for name in self._spans}
 
-    def has(self, name):
-        """Whether the message has a section of this name."""
-        return name in self._spans
-
     def section(self, name):
         """One section as a uint8 view, not copied; CorruptMessage if the message has none of that name."""
         if name not in self._spans:
             raise CorruptMessage(f"expected a section {name!r}, got only {sorted(self._spans)}")
         start, stop = self._spans[name]
         return self.buffer[start:stop]
+
+    def joined(self, first, last):
+        """Two sections as one uint8 array, not copied if nothing lies between them; only `last` if the message has no `first`."""
+        section = self.section(last)
+        if first not in self._spans:
+            return section
+        (start, stop), (after, end) = self._spans[first], self._spans[last]
+        return self.buffer[start:end] if stop == after else np.concatenate([self.buffer[start:stop], section])
 
     def split_nbytes(self):
         """{"header", "keys", "values", "tables"} → bytes, padding counted with its section; they sum to nbytes."""

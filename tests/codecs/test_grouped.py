@@ -15,20 +15,26 @@ def distinct(n, dim, rng):
     return np.sort(rng.permutation(np.unique(rng.integers(0, dim, n + n // 4 + 20, dtype=np.uint64)))[:n]).astype(np.uint32)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("groups", [1, 3, 8, 256])
-def test_split_is_a_stable_distribution(groups, dtype):
+@pytest.mark.parametrize("codes_of", [np.uint8, np.uint16])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("groups", [1, 3, 8, 12, 13, 256])
+def test_split_is_a_stable_distribution(groups, wide, codes_of, simd_level):
     rng = np.random.default_rng(groups)
-    for n in (0, 1, 17, 5000):
-        buckets = 4 * groups
-        places = (rng.integers(0, groups, buckets) << 16 | rng.integers(0, 256 if dtype is np.uint8 else 65536, buckets)).astype(np.uint32)
-        places[0] |= 0 if dtype is np.uint8 else 256
-        codes, keys = rng.integers(0, buckets, n).astype(np.uint16), distinct(n, 1 << 32, rng)
+    for n in (0, 1, 17, 63, 64, 65, 128, 200, 5000):
+        buckets = 200 if codes_of is np.uint8 else 700
+        places = (rng.integers(0, groups, buckets) << 16 | rng.integers(0, 65536 if wide else 256, buckets)).astype(np.uint32)
+        places[0] |= 256 if wide else 0
+        codes, keys = rng.integers(0, buckets, n).astype(codes_of), distinct(n, 1 << 32, rng)
+        if wide and n and codes_of is np.uint8:
+            with pytest.raises(ValueError, match="below 256"):
+                sparse.split(keys, codes, places, groups)
+            continue
         found, indexes, sizes = sparse.split(keys, codes, places, groups)
         group = places[codes] >> 16
         order = np.argsort(group, kind="stable")
         assert np.array_equal(found, keys[order])
-        assert np.array_equal(indexes, (places[codes] & 0xFFFF)[order]) and indexes.dtype == (dtype if n else np.uint8)
+        assert np.array_equal(indexes, (places[codes] & 0xFFFF)[order])
+        assert indexes.dtype == (np.uint16 if wide and n else np.uint8)
         assert sizes.tolist() == np.bincount(group, minlength=groups).tolist()
 
 

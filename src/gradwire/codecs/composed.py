@@ -81,8 +81,9 @@ class Composed(Codec):
         if self.values.filters:
             kept = kept.to_sparse()
             mask = np.ascontiguousarray(self.values.select(kept.values, step)).view(np.uint8)
-            keys, values = _sparse.compress(mask, kept.keys, kept.values)
-            kept = Gradient.trusted(values, kept.dim, keys)
+            if not mask.all():
+                keys, values = _sparse.compress(mask, kept.keys, kept.values)
+                kept = Gradient.trusted(values, kept.dim, keys)
         if self.values.grouped and kept.keys is not None:
             sections = self._encode_grouped(kept, step)
         else:
@@ -101,9 +102,7 @@ class Composed(Codec):
 
     def decode(self, message, step):
         self.check_message(message)
-        nnz, payload = message.nnz, message.section("values")
-        if message.has("tables"):
-            payload = np.concatenate([message.section("tables"), payload])
+        nnz, payload = message.nnz, message.joined("tables", "values")
         if self.shares_keys:
             return self._decode_shared(message, payload, step)
         if message.is_dense:

@@ -10,7 +10,7 @@ from .keys.partitioned import Partitioned
 
 @dataclass(frozen=True)
 class PartitionedFastSGD(FastSGD):
-    """partitioned(length_bits, width_bits) + logquant(tau, base, rounding, scale)."""
+    """partitioned(length_bits, width_bits) + logquant(tau, base, rounding, scale, coding)."""
 
     length_bits: int = Partitioned.length_bits
     width_bits: int = Partitioned.width_bits

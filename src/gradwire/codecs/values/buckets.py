@@ -103,9 +103,9 @@ def _splits(values, options, seed, buckets, groups, below, zeros):
     at_zero = 0 < below < len(values)
     own_zero = zeros > 0 and above > 0 and buckets >= 2 + at_zero
     between = [np.float32(0)] * at_zero + [_ABOVE_ZERO] * own_zero
+    values = _quantile.nonzeros(values) if zeros else values
     if options.signs == "joint" and groups is None:
-        nonzero = _quantile.nonzeros(values) if zeros else values
-        pieces = [_quantiles(options, seed, nonzero, _even(buckets - len(between)))]
+        pieces = [_quantiles(options, seed, values, _even(buckets - len(between)))]
     else:
         zero_bucket = int(own_zero or (zeros > 0 and above == 0))
         shares = _shares(buckets, below, above, zero_bucket, groups)
@@ -116,14 +116,14 @@ def _splits(values, options, seed, buckets, groups, below, zeros):
 def _signed_quantiles(options, seed, values, proportion, shares):
     """Interior quantiles that cut the negative and the positive values into `shares` buckets, from one sketch or from two.
 
-    proportion: how much of the values that are not zero is negative.
+    values: none is zero. proportion: how many of them are negative.
     """
     if options.signs == "split":
         sides = _quantile.negatives(values), _quantile.positives(values)
         pair = [_quantiles(options, seed, side, _even(share)) for side, share in zip(sides, shares)]
     else:
         fractions = proportion * _even(shares[0]), proportion + (1 - proportion) * _even(shares[1])
-        pair = np.split(_quantiles(options, seed, _quantile.nonzeros(values), np.concatenate(fractions)), [len(fractions[0])])
+        pair = np.split(_quantiles(options, seed, values, np.concatenate(fractions)), [len(fractions[0])])
     # An approximate sketch may put a quantile on the wrong side of zero, where it would be one split too many.
     return [pair[0][pair[0] < 0], pair[1][pair[1] > 0]]
 
