@@ -7,15 +7,18 @@ RANKS       ?= 4
 EXPERIMENT  ?= experiments/quickstart.toml
 ARGS        ?=
 PYTEST_ARGS ?=
+FUZZ_N      ?= 1000000
+FUZZ_ARGS   ?=
 
 BIN     := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard cython_ext/*.pyx cython_ext/*.h)
+SANITIZE := -fsanitize=address,undefined
 # A part of the tests says nothing about coverage.
 COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-under=90)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench figures tables clean
+.PHONY: help run test lint fuzz bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
@@ -31,6 +34,13 @@ test: $(VENV)/.with-test ## all tests, with coverage of at least 90% (PYTEST_ARG
 lint: $(VENV)/.with-dev ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+fuzz: $(VENV)/.with-test ## FUZZ_N damaged inputs to each family of decoders under AddressSanitizer and UBSan (FUZZ_ARGS: see tests/fuzz.py)
+	CFLAGS='$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g' LDFLAGS='$(SANITIZE)' \
+	  $(BIN)/python setup.py -q build --build-base build/sanitized --build-lib build/sanitized/lib
+	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" PYTHONPATH=build/sanitized/lib PYTHONMALLOC=malloc \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(BIN)/python tests/fuzz.py -n $(FUZZ_N) $(FUZZ_ARGS)
 
 bench: $(VENV)/.with-test ## gradient kernels and parsers against scikit-learn
 	$(BIN)/gradwire bench compute $(ARGS)

@@ -98,13 +98,14 @@ def checked(text, kind=None):
     """
     kinds = (kind,) if kind else CHECKED
     if text is None:
-        for of, name in ((each, name) for each in kinds for name in spec.names(each)):
-            yield f"{of}: {name}", _made(of, name, Exception)
+        for each in kinds:
+            for name in spec.names(each):
+                yield f"{each}: {name}", _made(each, name, Exception)
         return
     parts = spec.split(text)
-    found = [of for of in kinds if len(parts) == 1 and parts[0][0] in spec.names(of)]
-    for of in found or [kind or "codecs"]:  # else a composition, or an error that names what is known
-        yield f"{of}: {text}", _made(of, text, ImportError)
+    found = [each for each in kinds if len(parts) == 1 and parts[0][0] in spec.names(each)]
+    for each in found or [kind or "codecs"]:  # else a composition, or an error that names what is known
+        yield f"{each}: {text}", _made(each, text, ImportError)
 
 
 def _made(kind, text, caught):
