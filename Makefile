@@ -42,8 +42,9 @@ fuzz: $(VENV)/.with-test ## FUZZ_N damaged inputs to each family of decoders und
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python tests/fuzz.py -n $(FUZZ_N) $(FUZZ_ARGS)
 
-bench: $(VENV)/.with-test ## gradient kernels and parsers against scikit-learn
-	$(BIN)/gradwire bench compute $(ARGS)
+bench: $(VENV)/.with-test ## gradient kernels, parsers and all codecs, beside other libraries (ARGS: options of gradwire bench codecs)
+	$(BIN)/gradwire bench compute
+	$(BIN)/gradwire bench codecs --peers $(ARGS)
 
 figures: $(VENV)/.installed ## draw the figures of all recorded experiments again
 	$(BIN)/gradwire figures $(ARGS)
