@@ -104,7 +104,8 @@ def _plugins(kind):
 
 
 def names(kind):
-    """All names of a kind: the built-in ones in their order, then plug-ins."""
+    """All names of a kind: the built-in ones in their order, then plug-ins. ConfigError for an impossible GRADWIRE_SIMD."""
+    _simd.check()
     return [*BUILTIN[kind], *(name for name in _plugins(kind) if name not in BUILTIN[kind])]
 
 
