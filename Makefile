@@ -23,7 +23,7 @@ COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-unde
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS='
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS='
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
 	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
