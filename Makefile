@@ -23,7 +23,7 @@ COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-unde
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS='
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS='
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
 	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
@@ -42,8 +42,9 @@ fuzz: $(VENV)/.with-test ## FUZZ_N damaged inputs to each family of decoders und
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python tests/fuzz.py -n $(FUZZ_N) $(FUZZ_ARGS)
 
-bench: $(VENV)/.with-test ## gradient kernels and parsers against scikit-learn
-	$(BIN)/gradwire bench compute $(ARGS)
+bench: $(VENV)/.with-test ## gradient kernels, parsers and all codecs, beside other libraries (ARGS: options of gradwire bench codecs)
+	$(BIN)/gradwire bench compute
+	$(BIN)/gradwire bench codecs --peers $(ARGS)
 
 figures: $(VENV)/.installed ## draw the figures of all recorded experiments again
 	$(BIN)/gradwire figures $(ARGS)

@@ -15,10 +15,9 @@ GW_INLINE void GW_AT(gw_log_look_up)(const uint32_t *table, const uint16_t *inde
     }
 }
 
-/* Codes of one block from the cells of all magnitudes. */
-GW_INLINE void GW_AT(gw_log_by_cells)(const gw_log_quantiser *q, const float *values, uint32_t *restrict codes)
+/* Magnitudes of one block within the table of cells, and what that says of each: code = (entry - m) >> shift. */
+GW_INLINE void GW_AT(gw_log_entries)(const gw_log_quantiser *q, const float *values, uint32_t *restrict m, uint32_t *restrict entries)
 {
-    uint32_t m[GW_LOG_BLOCK];
     uint16_t cell[GW_LOG_BLOCK];
     int32_t top = (int32_t)q->top, floor = (int32_t)q->floor, first = (int32_t)q->first;
     int shift = q->shift;
@@ -29,11 +28,10 @@ GW_INLINE void GW_AT(gw_log_by_cells)(const gw_log_quantiser *q, const float *va
         m[j] = (uint32_t)bits;
         cell[j] = (uint16_t)((bits >> shift) - first);
     }
-    GW_AT(gw_log_look_up)(q->cells, cell, codes);
-    for (int j = 0; j < GW_LOG_BLOCK; j++) codes[j] = (codes[j] - m[j]) >> shift;
+    GW_AT(gw_log_look_up)(q->cells, cell, entries);
 }
 
-/* The same from the eight cells of any octave. */
+/* Codes of one block from the eight cells of any octave. */
 #if GW_LEVEL == GW_AVX512
 GW_INLINE void GW_AT(gw_log_by_octave)(const gw_log_quantiser *q, const float *values, uint32_t *restrict codes)
 {
@@ -109,20 +107,29 @@ GW_INLINE void GW_AT(gw_log_round_up)(const gw_log_quantiser *q, const float *va
     }
 }
 
+GW_INLINE void GW_AT(gw_log_put)(uint32_t code, float value, int sign, int bytes, uint8_t *out, int j)
+{
+    uint16_t wire = (uint16_t)(code | gw_bits_of(value) >> 31 << (bytes ? 7 : sign));
+    if (bytes) out[j] = (uint8_t)wire;
+    else memcpy(out + 2 * j, &wire, 2);
+}
+
 /* The wire words of one block, as bytes or as uint16. */
 GW_INLINE void GW_AT(gw_log_block)(const gw_log_quantiser *q, const float *values, uint32_t first, int bytes, uint8_t *restrict out)
 {
-    uint32_t codes[GW_LOG_BLOCK];
-    int sign = q->width;
-    if (q->method == GW_LOG_OCTAVE) GW_AT(gw_log_by_octave)(q, values, codes);
-    else if (q->method == GW_LOG_CELLS) GW_AT(gw_log_by_cells)(q, values, codes);
+    uint32_t codes[GW_LOG_BLOCK], m[GW_LOG_BLOCK];
+    int sign = q->width, shift = q->shift;
+    if (q->method == GW_LOG_CELLS) {
+        GW_AT(gw_log_entries)(q, values, m, codes);
+        if (!q->stochastic) {
+            for (int j = 0; j < GW_LOG_BLOCK; j++) GW_AT(gw_log_put)((codes[j] - m[j]) >> shift, values[j], sign, bytes, out, j);
+            return;
+        }
+        for (int j = 0; j < GW_LOG_BLOCK; j++) codes[j] = (codes[j] - m[j]) >> shift;
+    } else if (q->method == GW_LOG_OCTAVE) GW_AT(gw_log_by_octave)(q, values, codes);
     else GW_AT(gw_log_by_halving)(q, values, codes);
     if (q->stochastic) GW_AT(gw_log_round_up)(q, values, first, codes);
-    for (int j = 0; j < GW_LOG_BLOCK; j++) {
-        uint16_t wire = (uint16_t)(codes[j] | gw_bits_of(values[j]) >> 31 << (bytes ? 7 : sign));
-        if (bytes) out[j] = (uint8_t)wire;
-        else memcpy(out + 2 * j, &wire, 2);
-    }
+    for (int j = 0; j < GW_LOG_BLOCK; j++) GW_AT(gw_log_put)(codes[j], values[j], sign, bytes, out, j);
 }
 
 GW_INLINE void GW_AT(gw_log_blocks)(const gw_log_quantiser *q, const float *values, int64_t n, uint32_t first, int bytes, uint8_t *out)

@@ -39,5 +39,16 @@ def use(name):
     return before
 
 
+def check():
+    """ConfigError if GRADWIRE_SIMD named a level that this machine does not have. Not raised when this module is imported: importing the
+    package does that, before a command can report anything."""
+    if refused is not None:
+        raise ConfigError(refused)
+
+
+refused = None
 if os.environ.get("GRADWIRE_SIMD"):
-    use(os.environ["GRADWIRE_SIMD"])
+    try:
+        use(os.environ["GRADWIRE_SIMD"])
+    except ConfigError as error:
+        refused = str(error)

@@ -143,7 +143,9 @@ def merge(const uint32_t[::1] keys, payload, const int64_t[::1] sizes):
         raise ValueError(f"expected {n} pairs in at most {GW_MERGE_MOST} runs, got {len(payload)} in {sizes.shape[0]}")
     if largest == n:
         return np.asarray(keys), payload
-    merged, out = np.empty(n, np.uint32), np.empty(n, payload.dtype)
+    # One block: what is often freed whole, the allocator keeps, and its pages need not be made again at the next call.
+    block = np.empty((2, n), np.uint32)
+    merged, out = block[0], block[1].view(payload.dtype)
     scratch = np.empty(gw_merge_room(runs), np.uint64)
     cdef const uint32_t[::1] p = payload.view(np.uint32)
     cdef uint32_t[::1] out_keys = merged, out_payload = out.view(np.uint32)

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 
 def fuzz(*arguments, plugins=False):
     environ = os.environ | ({"PYTHONPATH": str(HERE / "plugins")} if plugins else {})
+    environ.pop("COVERAGE_PROCESS_CONFIG", None)  # a child that crashes would leave half a coverage file
     done = subprocess.run(
         [sys.executable, str(HERE / "fuzz.py"), *arguments], env=environ, capture_output=True, text=True, timeout=300, check=False
     )

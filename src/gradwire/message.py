@@ -102,6 +102,10 @@ class Message:
         """Name → bytes of each section, without its padding."""
         return {name: self.section(name).tobytes() for name in self._spans}
 
+    def has(self, name):
+        """Whether there is a section of this name."""
+        return name in self._spans
+
     def section(self, name):
         """One section as a uint8 view, not copied; CorruptMessage if the message has none of that name."""
         if name not in self._spans:

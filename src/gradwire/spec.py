@@ -17,6 +17,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.metadata import entry_points
 
+from ._ext import simd as _simd
 from .errors import ConfigError, unknown
 
 BUILTIN = {
@@ -117,13 +118,15 @@ def _plugins(kind):
 
 
 def names(kind):
-    """All names of a kind: the built-in ones in their order, then plug-ins."""
+    """All names of a kind: the built-in ones in their order, then plug-ins. ConfigError for an impossible GRADWIRE_SIMD."""
+    _simd.check()
     return [*BUILTIN[kind], *(name for name in _plugins(kind) if name not in BUILTIN[kind])]
 
 
 @cache
 def lookup(kind, name):
-    """The class that `name` stands for. ConfigError for an unknown one, naming the known."""
+    """The class that `name` stands for. ConfigError for an unknown one, naming the known, or for an impossible GRADWIRE_SIMD."""
+    _simd.check()
     if name in BUILTIN[kind]:
         module, _, attribute = BUILTIN[kind][name].partition(":")
         return getattr(importlib.import_module(f"gradwire.{module}"), attribute)

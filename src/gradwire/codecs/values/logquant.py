@@ -125,7 +125,8 @@ class LogQuant(ValueCoder):
         levels, bounds = self._tables(scale)
         fixed = self.coding == "fixed"
         codes = np.empty(self._nbytes(len(values)) if fixed else 2 * len(values), np.uint8)
-        seed, cells = step.private("logquant"), np.empty(_logquant.MAX_CELLS, np.uint32)
+        seed = step.private("logquant") if self.rounding == "stochastic" else 0
+        cells = np.empty(_logquant.MAX_CELLS, np.uint32)
         words = codes[at:] if fixed else codes
         _logquant.encode(values, levels, bounds.base, self.tau, self.rounding, scale, seed, cells, words, wide=not fixed)
         payload = codes if fixed else encode_codes(at, codes.view(np.uint16), self._alphabet, self.coding)

@@ -54,7 +54,8 @@ class NaturalValues(ValueCoder):
         values = flat(values)
         payload = np.empty(self._nbytes(len(values)), np.uint8)
         encode = _natural.encode9 if self.bits == 9 else _natural.encode8
-        if not encode(values, step.private("natural"), self.rounding == "stochastic", payload):
+        stochastic = self.rounding == "stochastic"
+        if not encode(values, step.private("natural") if stochastic else 0, stochastic, payload):
             refuse_nonfinite(self.name, values)
         return payload
 

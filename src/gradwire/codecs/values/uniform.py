@@ -71,7 +71,8 @@ class Uniform(ValueCoder):
         found = _extent.value_range(values)
         if found is None:
             refuse_nonfinite(self.name, values)
-        seed, stochastic = step.private("uniform"), self.rounding == "stochastic"
+        stochastic = self.rounding == "stochastic"
+        seed = step.private("uniform") if stochastic else 0
         if self.coding == "huffman":
             codes = np.empty(len(values), np.uint16)
             _uniform.encode(values, *found, self.bits, seed, stochastic, codes.view(np.uint8), wide=True)

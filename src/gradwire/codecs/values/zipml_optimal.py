@@ -81,7 +81,8 @@ class ZipMLOptimal(ValueCoder):
         levels, at = optimal_levels(values, self.bits), self.tables_nbytes(None, len(values))
         payload = np.empty(self._nbytes(len(values)), np.uint8)
         payload[:at] = levels.view(np.uint8)
-        _optimal.encode(values, levels, step.private("zipml_optimal"), self.rounding == "stochastic", payload[at:])
+        stochastic = self.rounding == "stochastic"
+        _optimal.encode(values, levels, step.private("zipml_optimal") if stochastic else 0, stochastic, payload[at:])
         return payload
 
     def decode(self, payload, keys, step, nnz=None):
