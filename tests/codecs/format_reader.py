@@ -11,6 +11,7 @@ import re
 import zlib
 from decimal import Context, Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import xxhash
@@ -158,10 +159,10 @@ def canonical(parts):
 
 
 class Bytes:
-    """What is left of a payload."""
+    """What is left of a payload. strict: packed numbers end in bits that are 0."""
 
-    def __init__(self, data):
-        self.data, self.at = np.frombuffer(data, np.uint8), 0
+    def __init__(self, data, strict=True):
+        self.data, self.at, self.strict = np.frombuffer(data, np.uint8), 0, strict
 
     def take(self, size):
         check(0 <= size <= len(self.data) - self.at, "too few bytes")
@@ -192,7 +193,8 @@ class Bytes:
     def packed(self, count, bits):
         stream = Bits(self.take((count * bits + 7) // 8))
         found = stream.numbers(count, bits)
-        stream.end()
+        if self.strict:
+            stream.end()
         return found
 
     def unary(self, count):
@@ -245,18 +247,27 @@ def gamma(data, n):
 
 def entropy(data, n, alphabet):
     """Reads `data` to its end."""
+    data = Bytes(data.rest())
     if n == 0:
+        data.end()
         return np.zeros(0, np.int64)
     width = max(1, (alphabet - 1).bit_length())
     shift = max(0, width - 10)
     mode = data.number(1)
     check(mode < 2, "unknown mode")
     if mode == 0:
-        return data.packed(n, width)
+        codes = data.packed(n, width)
+        data.end()
+        return below(codes, alphabet)
     lengths = code_lengths(data, max(2, (alphabet - 1 >> shift) + 1))
     body = Bytes(data.take(len(data.data) - data.at - (n * shift + 7) // 8))
     low = data.packed(n, shift)
-    return symbols(body, n, lengths) << shift | low
+    return below(symbols(body, n, lengths) << shift | low, alphabet)
+
+
+def below(codes, alphabet):
+    check(len(codes) == 0 or codes.max() < alphabet, "a code beyond the alphabet")
+    return codes
 
 
 def code_lengths(data, m):
@@ -306,13 +317,9 @@ def walk(stream, n, book, last=False):
 
 
 def coded(data, n, alphabet, coding):
-    codes = entropy(data, n, alphabet) if coding == "huffman" else gamma(data, n) if coding == "elias" else fixed(data, n, alphabet)
-    check(n == 0 or codes.max() < alphabet, "a code beyond the alphabet")
-    return codes
-
-
-def fixed(data, n, alphabet):
-    return data.packed(n, max(1, (alphabet - 1).bit_length()))
+    if coding == "huffman":
+        return entropy(data, n, alphabet)
+    return below(gamma(data, n) if coding == "elias" else data.packed(n, max(1, (alphabet - 1).bit_length())), alphabet)
 
 
 # ---- keys: (Bytes, n, dim, options) → int64 keys
@@ -369,6 +376,7 @@ def rice(data, n, dim, o):
     far = [[(data.number(1), data.number(4)) for _ in range(count)] for count in far]
     low = [data.packed(size, p) if p < 32 else np.zeros(size, np.int64) for size, p in zip(sizes, low_bits)]
     quotients, at, gaps = data.unary(sum(size for size, p in zip(sizes, low_bits) if p < 32)), 0, []
+    check(all(a[0] < b[0] for exceptions in far for a, b in pairwise(exceptions)), "positions that do not ascend")
     for size, p, exceptions, lowest in zip(sizes, low_bits, far, low):
         here = np.zeros(size, np.int64)
         if p < 32:
@@ -437,14 +445,19 @@ def huffman(data, n, dim, o):
 def deflate(data, n, dim, o):
     planes = data.number(1)
     check(1 <= planes <= 4, "no number of planes")
-    body = zlib.decompress(data.rest().tobytes(), -15)
-    check(len(body) == planes * n, "another number of bytes")
+    inflater = zlib.decompressobj(-15)
+    body = inflater.decompress(data.rest().tobytes())
+    check(len(body) == planes * n and inflater.eof and not inflater.unused_data, "another number of bytes")
     return from_gaps(np.frombuffer(body, np.uint8).reshape(planes, n).astype(np.int64).T @ (1 << 8 * np.arange(planes)))
 
 
 def adaptive(data, n, dim, o):
     text = data.take(data.number(1)).tobytes().decode("ascii")
     data.pad8()
+    candidates = [canonical({"keys": part(*c)[1:]}) for c in parse(o["candidates"])] or [
+        name for name in PARTS["keys"] if name != "adaptive"
+    ]
+    check(text in candidates, "no candidate")
     _, name, options = part(*parse(text)[0])
     return read_keys(Bytes(data.rest()), n, dim, (name, options))
 
@@ -497,6 +510,7 @@ def bits_to_floats(bits):
 
 def uniform(tables, data, n, o):
     low, high = tables.floats(2).astype(F64)
+    check(low <= high, "low above high")
     top = 2 ** o["bits"] - 1
     codes = coded(data, n, top + 1, o["coding"]).astype(F64)
     return (((top - codes) * low + codes * high) * (F64(1) / F64(top))).astype(F32)
@@ -510,11 +524,10 @@ def zipml_optimal(tables, data, n, o):
 def logquant(tables, data, n, o):
     k, scale = (o["tau"] - 1).bit_length(), 1.0
     if o["scale"] == "max":
-        scale = tables.floats(1).astype(F64)[0]
+        scale = unsigned(tables.floats(1)).astype(F64)[0]
         tables.pad8()
     codes = coded(data, n, 2**k + o["tau"], o["coding"])
-    e = codes & 2**k - 1
-    check(n == 0 or e.max() < o["tau"], "a code of tau or more")
+    e = below(codes & 2**k - 1, o["tau"])
     context = Context(prec=80, Emin=-(10**9), Emax=10**9)
     powers = [float(context.power(Decimal(o["base"]), -i)) for i in range(o["tau"])]
     magnitudes = (np.array(powers) * scale).astype(F32)[e]
@@ -527,7 +540,7 @@ def quantile(tables, data, n, o):
     tail = o["exact_tail"] > 0
     buckets, exact = tables.number(4), tables.number(4)
     centers = tables.floats(buckets)
-    tables.pad8()
+    tables.take(-tables.at % 8)
     check(tail or exact == 0, "exact values")
     exact = data.floats(exact)
     codes = coded(data, n, buckets + tail, o["coding"])
@@ -543,11 +556,14 @@ def minmax(tables, data, groups, o):
         return np.zeros(0, F32)
     seed, negative, positive, exact = (tables.number(4) for _ in range(4))
     centers = tables.floats(negative + positive)
-    tables.pad8()
+    tables.take(-tables.at % 8)
     check(tail or exact == 0, "exact values")
+    check((centers[:negative] <= 0).all() and (centers[negative:] >= 0).all(), "a bucket on the wrong side of zero")
     exact = data.floats(exact)
     width = -(-(o["buckets"] - tail) // o["groups"])
-    cuts = [centers[at : min(at + width, side)] for at0, side in ((0, negative), (negative, negative + positive)) for at in range(at0, side, width)]
+    sides = centers[:negative], centers[negative:]
+    cuts = [side[at : at + width] for side in sides for at in range(0, len(side), width)]
+    check(1 <= len(centers) <= o["buckets"] - tail and len(cuts) <= o["groups"], "too many buckets, or none")
     groups = groups + [np.zeros(0, np.int64)] * (len(cuts) + (len(exact) > 0) - len(groups))
     check(len(groups) == len(cuts) + (len(exact) > 0), "keys in other groups")
     columns = [min(math.ceil(o["col_ratio"] * len(keys)), M32) if len(cut) > 1 else 0 for keys, cut in zip(groups, cuts)]
@@ -556,7 +572,7 @@ def minmax(tables, data, groups, o):
         cells = np.split(entropy(data, sum(sizes), max(map(len, cuts))), np.cumsum(sizes)[:-1])
     else:
         cells = [data.packed(size, (len(cut) - 1).bit_length()) for size, cut in zip(sizes, cuts)]
-    values = [look_up(keys, cut, cell, c, seed, o["rows"]) for keys, cut, cell, c in zip(groups, cuts, cells, columns)]
+    values = [look_up(keys, cut, below(cell, len(cut)), c, seed, o["rows"]) for keys, cut, cell, c in zip(groups, cuts, cells, columns)]
     check(not len(exact) or len(exact) == len(groups[-1]), "another number of exact values")
     return np.concatenate([*values, exact])
 
@@ -583,6 +599,11 @@ def natural(tables, data, n, o):
     return np.where(codes >> 7, -magnitudes, magnitudes)
 
 
+def unsigned(floats):
+    check(not np.signbit(floats).any(), "a norm or scale with a sign")
+    return floats
+
+
 def grouped(n, o):
     """(group of each value, number of groups)"""
     size = o["group_size"] or max(n, 1)
@@ -595,7 +616,7 @@ def signed_levels(codes):
 
 def dithering(tables, data, n, o):
     group, count = grouped(n, o)
-    norms = tables.floats(count)
+    norms = unsigned(tables.floats(count))
     tables.pad8()
     level = signed_levels(coded(data, n, 2 * o["levels"] + 1, o["coding"])).astype(F32)
     lift = np.select([norms < F32(2.0**-64), norms < F32(2.0**64)], [F32(2.0**64), F32(1)], F32(2.0**-64)).astype(F32)
@@ -607,7 +628,7 @@ def dithering(tables, data, n, o):
 
 def natural_dithering(tables, data, n, o):
     group, count = grouped(n, o)
-    norms = tables.floats(count) if o["norm"] == "fp32" else bits_to_floats(tables.array("u1", count).astype(np.int64) << 23)
+    norms = unsigned(tables.floats(count)) if o["norm"] == "fp32" else bits_to_floats(tables.array("u1", count).astype(np.int64) << 23)
     tables.pad8()
     level = signed_levels(coded(data, n, 2 * o["levels"] + 1, o["coding"]))
     power = np.where(level, np.sign(level) * np.ldexp(1.0, abs(level) - o["levels"]), 0).astype(F32)
@@ -616,7 +637,7 @@ def natural_dithering(tables, data, n, o):
 
 def terngrad(tables, data, n, o):
     group, count = grouped(n, o)
-    norms = tables.floats(count)
+    norms = unsigned(tables.floats(count))
     tables.pad8()
     codes = []
     for at in range(0, n, 320):
@@ -636,7 +657,7 @@ def onebit(tables, data, n, o):
 
 def sign(tables, data, n, o):
     group, count = grouped(n, o)
-    scales = tables.floats(count)
+    scales = unsigned(tables.floats(count))
     tables.pad8()
     return np.where(data.packed(n, 1), -scales[group], scales[group])
 
@@ -691,7 +712,7 @@ def sections_of(message):
     count, dense, dim, nnz, spec_hash, _ = (data.number(size) for size in (1, 1, 8, 8, 8, 8))
     check(dense < 2 and 1 <= dim <= 2**32 and nnz <= dim and (not dense or nnz == dim), "impossible header")
     table, sections = data.array("<u8", count).tolist(), {}
-    check(all(a & 255 < b & 255 for a, b in zip(table, table[1:])), "ids that do not increase")
+    check(all(a & 255 < b & 255 for a, b in pairwise(table)), "ids that do not increase")
     for entry in table:
         sections[entry & 255] = data.take(entry >> 8)
         data.pad8()
@@ -702,14 +723,20 @@ def sections_of(message):
 
 def read(message, specification, index=0, seed=0):
     """(dim, int64 keys, None for a dense gradient, float32 values)"""
-    parts = composition(specification)
+    try:
+        return gradient(message, composition(specification), index, seed)
+    except (IndexError, KeyError, StopIteration, zlib.error) as error:
+        raise ValueError("what is not there") from error
+
+
+def gradient(message, parts, index, seed):
     dense, dim, n, spec_hash, sections = sections_of(message)
     check(spec_hash == xxh3(canonical(parts).encode("ascii")), "another specification")
     name, options = parts["values"]
-    tables, data = Bytes(sections.get(1, b"")), Bytes(sections[2])
+    tables, data = Bytes(sections.get(1, b"")), Bytes(sections[2], strict=False)
     sparsifier, how = parts.get("sparsifiers", (None, {}))
     shared = sparsifier == "randomk" and how["shared"] and name not in ("minmax", "logquant")
-    check((0 in sections) == (not dense and not shared), "keys, or no keys")
+    check((0 in sections) == (not dense and not shared) and not (dense and shared), "keys, or no keys")
     keys, order = None, slice(None)
     if shared:
         keys = shared_keys(how, dim, index, seed)
