@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 
 import gradwire as gw
-from gradwire.testing import STEP, inputs, sketches
+from gradwire.testing import STEP, inputs, parts, sketches
 from gradwire.testing.codecs import accepts
 
 WORDS = (0, 1, 2, 7, 8, 31, 32, 33, 63, 64, 127, 128, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63, 2**64 - 1)
@@ -72,7 +72,7 @@ class Target:
 class Keys(Target):
     def __init__(self, spec):
         self.name, self.coder = spec, gw.keys(spec)
-        self.seeds = [(bytes(self.coder.encode(keys, dim)), len(keys), dim) for keys, dim in inputs.key_sets().values()]
+        self.seeds = [(bytes(self.coder.encode(keys, dim)), len(keys), dim) for keys, dim in parts.accepted_key_sets(self.coder).values()]
 
     def damaged(self, random):
         (payload, nnz, dim), other = self.pick(random)

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from . import launch
+from ._ext import simd
 from .errors import ConfigError, GradwireError, IncompatibleError
 from .listing import CHECKED, KINDS
 
@@ -27,6 +28,7 @@ def main(argv=None):
         return stop.code
     args.arguments = arguments
     try:
+        simd.check()
         code = args.command(args) or 0
         sys.stdout.flush()
         return code
@@ -172,8 +174,10 @@ def _world(ranks):
 
 def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
-    from . import data, logs, recorder
+    from . import data, environment, logs, recorder
     from .training import train
+
+    environment.keep_freed_memory()
 
     plan = launch.on_root(comm, _plan, runs, args.results, args.resume, args.record_gradients)
     todo = [(run, state) for run, (_, state) in zip(runs, plan) if state != "finished"]
@@ -294,9 +298,10 @@ def _data(args):
 
 
 def _bench_compute(args):
-    from . import listing
+    from . import environment, listing
     from .bench import compute
 
+    environment.keep_freed_memory()
     rows = compute.run()
     print(listing.aligned(tuple(rows[0]), [tuple(row.values()) for row in rows]))
 
@@ -306,9 +311,11 @@ def _bench_codecs(args):
 
     from tqdm import tqdm
 
+    from . import environment
     from .bench import codecs
     from .report.codecs import summarise
 
+    environment.keep_freed_memory()
     progress = partial(tqdm, unit="case", disable=None, leave=False)
     asked = {"gradients": args.gradients, "with_peers": args.peers, "nnz": args.nnz, "repeats": args.repeats}
     rows, notes = codecs.run(args.specs, **asked, progress=progress)

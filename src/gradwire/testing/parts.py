@@ -16,7 +16,7 @@ def _unaligned(payload):
     return memoryview(b"?" + bytes(payload))[1:]
 
 
-def _key_sets(coder, more=()):
+def accepted_key_sets(coder, more=()):
     """The key sets but those that the coder refuses with a reason, such as a dim that it does not take."""
     cases = {}
     for name, (keys, dim) in {**inputs.key_sets(), **dict(more)}.items():
@@ -30,7 +30,7 @@ def _key_sets(coder, more=()):
 
 def keys_round_trip(coder):
     """Lossless on every key set; the payload is bytes-like; decode does not need the original, nor an alignment."""
-    for name, (keys, dim) in _key_sets(coder).items():
+    for name, (keys, dim) in accepted_key_sets(coder).items():
         payload = coder.encode(keys, dim)
         for given in (bytes(payload), _unaligned(payload)):
             decoded = coder.decode(given, len(keys), dim)
@@ -40,7 +40,7 @@ def keys_round_trip(coder):
 
 def keys_levels_agree(coder):
     """Equal bytes at every SIMD level, whose own decoder reads them."""
-    for name, (keys, dim) in _key_sets(coder, _long_key_sets()).items():
+    for name, (keys, dim) in accepted_key_sets(coder, _long_key_sets()).items():
         payloads = {}
         for level in inputs.levels():
             payloads[level] = bytes(coder.encode(keys, dim))
@@ -55,14 +55,14 @@ def _long_key_sets():
 
 def keys_estimate(coder):
     """The size estimate is within 1% and 64 bytes of the payload."""
-    for name, (keys, dim) in _key_sets(coder).items():
+    for name, (keys, dim) in accepted_key_sets(coder).items():
         estimate, real = coder.estimate(keys, dim), len(bytes(coder.encode(keys, dim)))
         assert abs(estimate - real) <= 64 + 0.01 * real, f"{name}: estimated {estimate} bytes, encoded {real}"
 
 
 def keys_survive_damage(coder):
     """Any payload decodes to strictly increasing keys below dim, or CorruptMessage; memory stays in proportion to the payload."""
-    for name, (keys, dim) in _key_sets(coder).items():
+    for name, (keys, dim) in accepted_key_sets(coder).items():
         payload = bytes(coder.encode(keys, dim))
         for nnz in {len(keys), 0, 1, len(keys) + 1, 2**31, HUGE}:
             if nnz > dim:
