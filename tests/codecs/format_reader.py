@@ -271,17 +271,18 @@ def below(codes, alphabet):
 
 
 def code_lengths(data, m):
-    halves = (half for _ in iter(int, 1) for byte in [data.number(1)] for half in (byte & 15, byte >> 4))
-    lengths = []
+    stream, lengths = Bits(data.data[data.at :]), []
     while len(lengths) < m:
-        x = next(halves)
+        x = stream.number(4)
         if x == 15:
             before = lengths[-1] if lengths else 0
-            lengths += [before] * (4 + next(halves) + 16 * next(halves))
+            lengths += [before] * (4 + stream.number(4) + 16 * stream.number(4))
         else:
             check(x <= 12, "a code length above 12")
             lengths.append(x)
     check(len(lengths) == m and sum(2**-x for x in lengths if x) == 1, "no complete code")
+    check(stream.number(stream.at % 8) == 0, "half a byte left over")
+    data.take(stream.at // 8)
     return lengths
 
 
@@ -341,7 +342,7 @@ def byteflag(data, n, dim, o):
 
 def widths_of(field, most):
     widths = [b for b in range(33) if field >> b & 1]
-    check(1 <= len(widths) <= most, "too many widths, or none")
+    check(1 <= len(widths) <= most and field >> 33 == 0, "too many widths, or none")
     return np.array(widths)
 
 
@@ -349,6 +350,7 @@ def bitflag(data, n, dim, o):
     head = data.number(5)
     f = head >> 33
     widths = widths_of(head & (1 << 33) - 1, 2**f)
+    check(f <= 5 and (f or widths[0]), "no widths")
     flags, stream = data.packed(n, f), Bits(data.rest())
     gaps = stream.each(widths[flags])
     stream.end()
