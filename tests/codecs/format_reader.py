@@ -547,7 +547,11 @@ def minmax(tables, data, groups, o):
     check(tail or exact == 0, "exact values")
     exact = data.floats(exact)
     width = -(-(o["buckets"] - tail) // o["groups"])
-    cuts = [centers[at : min(at + width, side)] for at0, side in ((0, negative), (negative, negative + positive)) for at in range(at0, side, width)]
+    cuts = [
+        centers[at : min(at + width, side)]
+        for at0, side in ((0, negative), (negative, negative + positive))
+        for at in range(at0, side, width)
+    ]
     groups = groups + [np.zeros(0, np.int64)] * (len(cuts) + (len(exact) > 0) - len(groups))
     check(len(groups) == len(cuts) + (len(exact) > 0), "keys in other groups")
     columns = [min(math.ceil(o["col_ratio"] * len(keys)), M32) if len(cut) > 1 else 0 for keys, cut in zip(groups, cuts)]
