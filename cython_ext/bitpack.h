@@ -4,7 +4,8 @@
  * Eight codes are exactly `bits` bytes, so every group of eight starts at a byte and no group waits for the one before it.
  *
  *   gw_pack     reads n codes, each below 2^bits; writes exactly gw_packed_nbytes(n, bits) bytes of out.
- *   gw_unpack   reads exactly gw_packed_nbytes(n, bits) bytes; writes n codes, each below 2^bits whatever the bytes are.
+ *   gw_unpack   reads exactly gw_packed_nbytes(n, bits) bytes; writes n codes, each below 2^bits whatever the bytes are. It does not
+ *               look at the unused bits.
  *
  * `room` is how many bytes of the packed side belong to the caller from there on, at least gw_packed_nbytes(n, bits): gw_pack may write
  * and gw_unpack may read anything in there. The more there are, the shorter the slow tail; a caller that works block by block gives what

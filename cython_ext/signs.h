@@ -7,7 +7,8 @@
  *                     These two minimise the squared error. Nonzero if a value was NaN or infinite.
  *   gw_signs_scales   the same with s and -s, s the mean magnitude of the group
  *   gw_signs_pack     reads n floats; writes the ceil(n / 8) bytes of the bitmap
- *   gw_signs_unpack   reads the bitmap and the two floats of each group; writes n floats: the first where the bit is 0, else the second
+ *   gw_signs_unpack   reads the bitmap and the two floats of each group; writes n floats: the first where the bit is 0, else the second.
+ *                     It does not look at the unused bits.
  */
 #ifndef GW_SIGNS_H
 #define GW_SIGNS_H

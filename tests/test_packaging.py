@@ -91,7 +91,7 @@ def sources(folder, *kinds):
 def test_sdist_has_every_source(sdist):
     wanted = sources("src", "py") | sources("cython_ext", "pyx", "h") | sources("tests", "py", "msg") | sources("experiments", "toml")
     wanted |= {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "setup.py"}
-    wanted |= {".ci/run", "slurm/run.sbatch", "slurm/README.md"}
+    wanted |= {".ci/run", "slurm/run.sbatch", "slurm/README.md", "src/gradwire/codecs/FORMAT.md"}
     assert wanted - sdist == set()
 
 

@@ -206,3 +206,18 @@ def test_gradients_are_recorded_when_asked(comm, shared_path, monkeypatch):
     assert all(item.gradient.dim == DIM and item.gradient.nnz > 0 and (item.gradient.values != 0).all() for item in found)
     plain = run(comm, shared_path, "codec.uplink=fp16", results="plain")
     assert plain.final_params_sha256 == gw.load_run(path).final_params_sha256
+
+
+@pytest.mark.ranks(1)
+def test_a_codec_that_needs_error_feedback_says_so(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    notes = []
+
+    class Noting(Quiet):
+        def note(self, text):
+            notes.append(text)
+
+    for results, *overrides in (("without", "codec.uplink=onebit"), ("with", "codec.uplink=onebit", "codec.error_feedback=true")):
+        chosen = config.load(shared_path / "trial.toml", overrides).runs()[0]
+        training.train(chosen, comm, shared_path / results, progress=Noting())
+    assert len(notes) == 1 and "onebit is meant for error feedback; set codec.error_feedback = true" in notes[0]

@@ -8,13 +8,13 @@ Little-endian; every section starts at a multiple of 8 bytes and is padded with 
     7   1  flags: bit 0 = dense gradient (no keys)
     8   8  dim, 1 … 2³²
     16  8  nnz ≤ dim; equal to dim when dense
-    24  8  hash of the codec's specification
+    24  8  hash of the codec's specification, a preset's spelt out as the composition that it is
     32  8  xxh3-64 of all other bytes, header and padding included
     40  8 per section: byte length << 8 | id (0 keys, 1 tables, 2 values), ids increasing
     …      the sections
 
 `tables` is side information whose size does not grow with nnz (bucket values, scales). What is inside a section is the
-coder's business; `from_bytes` proves that the bytes arrived whole, a coder still treats its payload as hostile.
+coder's business (codecs/FORMAT.md); `from_bytes` proves that the bytes arrived whole, a coder still treats its payload as hostile.
 """
 
 import struct

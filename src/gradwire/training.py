@@ -173,6 +173,8 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
             recorder.create(config, described, training.dim, comm.size)
     log = GradientLog(gradients_path(results, config), config, training.dim, first) if recorder and record_gradients else None
     progress.start_run(config, first, training.steps_per_epoch)
+    if training.exchange.codec.needs_feedback and not config.error_feedback:
+        progress.note(f"{config.run_id}: {config.uplink} is meant for error feedback; set codec.error_feedback = true")
     for epoch in range(first, config.epochs):
         columns, recorded = training.epoch(epoch, progress, record_gradients)
         ranks = comm.gather(columns)

@@ -20,7 +20,7 @@ from gradwire.message import Message
 from gradwire.testing import inputs
 
 HERE = Path(__file__).parent
-PAGE = (Path(gw.__file__).parent / "codecs" / "FORMAT.md").read_text()
+PAGE = (HERE.parents[1] / "src" / "gradwire" / "codecs" / "FORMAT.md").read_text()
 READER = runpy.run_path(str(HERE / "format_reader.py"))
 GOLDEN = runpy.run_path(str(HERE / "test_golden.py"))
 read, read_sketch, STEP = READER["read"], READER["sketch"], GOLDEN["STEP"]

@@ -39,6 +39,8 @@ class Codec(Configured):
     """
 
     unbiased: ClassVar[bool] = False
+    needs_feedback: ClassVar[bool] = False
+    """True for a codec that is meant for error feedback only: a run without it says so."""
     reduction: ClassVar[Reduction] = Reduction.MERGE
 
     def encode(self, gradient, step):
@@ -124,6 +126,8 @@ class ValueCoder(Configured):
     """float32 values ↔ bytes. `keys` are the values' keys, or None for a dense gradient; most coders ignore them."""
 
     unbiased: ClassVar[bool] = False
+    needs_feedback: ClassVar[bool] = False
+    """True if it is meant for error feedback only."""
     filters: ClassVar[bool] = False
     """True if `select` may drop values."""
     grouped: ClassVar[bool] = False

@@ -50,6 +50,10 @@ class Composed(Codec):
         return self.values.unbiased and (self.sparsifier is None or self.sparsifier.unbiased)
 
     @property
+    def needs_feedback(self):
+        return self.values.needs_feedback
+
+    @property
     def shares_keys(self):
         return self.sparsifier is not None and self.sparsifier.shared and not (self.values.filters or self.values.grouped)
 
@@ -180,6 +184,10 @@ class Preset(Codec):
     @property
     def unbiased(self):
         return self.composed.unbiased
+
+    @property
+    def needs_feedback(self):
+        return self.composed.needs_feedback
 
     @property
     def spec_hash(self):

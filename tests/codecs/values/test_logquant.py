@@ -424,3 +424,16 @@ def test_huffman_payload_too_short_for_its_tables():
         gw.values("logquant(coding=huffman)").decode(bytes(7), None, STEP, 1 << 32)
     with pytest.raises(CorruptMessage, match="expected 4294967296 codes"):
         gw.values("logquant(coding=huffman)").decode(bytes(20), None, STEP, 1 << 32)
+
+
+@pytest.mark.parametrize(
+    ("tau", "ratios"), [(32, (5.33, 10.67, 21.33)), (64, (4.57, 9.14, 18.29)), (128, (4, 8, 16)), (256, (3.56, 7.11, 14.22))]
+)
+def test_compression_ratios_of_the_reading_report(tau, ratios):
+    """Table I: 32-, 64- and 128-bit values over ⌈1 + log₂ τ⌉ bits, here over the bytes that 7,200 values really take."""
+    coder = gw.values(f"logquant(tau={tau})")
+    values = np.ones(7200, np.float32)
+    payload = coder.encode(values, None, gw.Step())
+    bits = 8 * (len(payload) - coder.tables_nbytes(payload, 7200)) / 7200
+    assert bits == np.ceil(1 + np.log2(tau))
+    assert [round(raw / bits, 2) for raw in (32, 64, 128)] == [pytest.approx(ratio, abs=0.001) for ratio in ratios]

@@ -10,7 +10,7 @@ There are at most `groups` groups over both signs because either sign's share of
 a sign buckets have equal mass. Exact zeros are the innermost bucket of the positive side and stay zero.
 
 exact_tail (ours): the pairs of largest magnitude, chosen as `quantile` does, are one more group, whose values travel as they are. It
-takes one of the q buckets.
+takes one of the q buckets: with it, q is one less than `buckets` in all of this.
 
 Payload of `encode_grouped`, empty for no values, else:
 

@@ -25,6 +25,8 @@ class OneBitValues(ValueCoder):
 
     group_size: int = 0
 
+    needs_feedback = True
+
     name = "onebit"
     summary = "sign bits and the mean of either side; use with error feedback"
     paper = "Seide et al., 1-Bit Stochastic Gradient Descent, Interspeech 2014"
