@@ -1,5 +1,6 @@
 """The compiled kernels: every cython_ext/NAME.pyx becomes the module gradwire._ext.NAME. All other metadata is in pyproject.toml."""
 
+import os
 import re
 from pathlib import Path
 
@@ -40,6 +41,7 @@ SHARED = "gradwire._ext.cyutility"
 extensions.append(Extension(SHARED, ["cython_ext/cyutility.c"], extra_compile_args=FLAGS))
 
 setup(
+    options={"build_ext": {"parallel": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1}},
     ext_modules=cythonize(
         extensions,
         shared_utility_qualified_name=SHARED,

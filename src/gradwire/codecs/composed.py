@@ -107,9 +107,14 @@ class Composed(Codec):
     def decode(self, message, step):
         self.check_message(message)
         nnz, payload = message.nnz, message.joined("tables", "values")
+        tables = len(message.section("tables")) if message.has("tables") else 0
+        if self.values.tables_nbytes(payload, nnz) != tables:
+            raise CorruptMessage(f"expected tables of {self.values.tables_nbytes(payload, nnz)} bytes, got {tables}")
         if self.shares_keys:
             return self._decode_shared(message, payload, step)
         if message.is_dense:
+            if self.sparsifier is not None or self.values.filters:
+                raise CorruptMessage(f"expected a sparse message of {self.spec}, got a dense one")
             return Gradient.trusted(self.values.decode(payload, None, step, nnz), message.dim)
         if self.values.grouped:
             return self._decode_grouped(message, payload, step)
