@@ -433,7 +433,7 @@ def test_the_world_is_checked_before_anything_else(stack, monkeypatch):
 def test_recorded_gradients_of_a_run_that_is_finished_without_them_are_refused(stack, capsys):
     assert cli.main(["run", "toys"]) == 0
     assert cli.main(["run", "toys", "--record-gradients"]) == 2
-    assert "finished without recorded gradients; choose another --results, or delete it" in capsys.readouterr().err
+    assert "begun without recorded gradients; choose another --results, or delete it" in capsys.readouterr().err
 
 
 def test_record_steps_needs_record_gradients(here, capsys):

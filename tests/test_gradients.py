@@ -81,8 +81,13 @@ def test_npz_of_layers(tmp_path):
     [
         ({"keys": [1], "values": [1.0]}, "expected values and dim beside keys, got keys, values"),
         ({"keys": [2, 1], "values": [1.0, 2.0], "dim": 9}, "increas"),
-        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": 9, "offsets": [0, 3]}, "expected offsets that grow from 0 to at most 2"),
-        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": 9, "offsets": [0, 2, 1]}, "expected offsets"),
+        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": 9, "offsets": [0, 3]}, "offsets up to that"),
+        ({"keys": [1, 2, 3], "values": [1.0, 2.0], "dim": 9}, "as many keys as values"),
+        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": [9, 9]}, "one integer as dim"),
+        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": 9.5}, "one integer as dim"),
+        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": 9, "offsets": [0.5, 2.0]}, "integers as offsets"),
+        ({"values": [1.0, 2.0], "dim": 9.0}, "expected keys beside dim"),
+        ({"keys": [1, 2], "values": [1.0, 2.0], "dim": 9, "offsets": [0, 3, 2]}, "expected offsets"),
         ({"layer": [1, 2]}, "expected floats in 'layer', got int64"),
         ({"layer": [1.0, np.nan]}, "nan"),
         ({"layer": [1e300]}, "inf"),
@@ -111,3 +116,18 @@ def test_other_hdf5_files_are_refused(tmp_path):
         file.attrs.update(schema="gradwire-gradients", schema_version=99)
     with pytest.raises(gw.DataError, match="newer than this gradwire"):
         load_gradients(tmp_path / "newer.hdf5")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:60] + bytes([b[60] ^ 1]) + b[61:]])
+def test_damaged_npz_files_are_refused(tmp_path, damage):
+    np.savez(tmp_path / "whole.npz", layer=np.arange(100.0))
+    (tmp_path / "damaged.npz").write_bytes(damage((tmp_path / "whole.npz").read_bytes()))
+    with pytest.raises(gw.DataError, match="not a readable .npz file"):
+        load_gradients(tmp_path / "damaged.npz")
+
+
+def test_a_single_array_is_refused(tmp_path):
+    np.save(tmp_path / "one.npy", np.ones(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(gw.DataError, match="holds a single array"):
+        load_gradients(tmp_path / "one.npz")

@@ -221,3 +221,31 @@ def test_a_codec_that_needs_error_feedback_says_so(comm, shared_path, monkeypatc
         chosen = config.load(shared_path / "trial.toml", overrides).runs()[0]
         training.train(chosen, comm, shared_path / results, progress=Noting())
     assert len(notes) == 1 and "onebit is meant for error feedback; set codec.error_feedback = true" in notes[0]
+
+
+@pytest.mark.ranks(1)
+def test_error_feedback_around_a_codec_that_does_not_shrink_is_said(comm, shared_path, monkeypatch):
+    """Unbiased with omega ≥ 1: the residual may grow without bound."""
+    prepare(comm, shared_path, monkeypatch)
+    notes = []
+
+    class Noting(Quiet):
+        def note(self, text):
+            notes.append(text)
+
+    for results, spec in (("grows", "randomk(ratio=0.1)+fp32"), ("shrinks", "randomk(ratio=0.1, scale=none)+fp32"), ("small", "natural")):
+        overrides = (f'codec.uplink="{spec}"', "codec.error_feedback=true", "run.epochs=1")
+        training.train(config.load(shared_path / "trial.toml", overrides).runs()[0], comm, shared_path / results, progress=Noting())
+    assert len(notes) == 1 and "unbiased with omega = 9: from 1 on, what error feedback keeps may grow without bound" in notes[0]
+
+
+@pytest.mark.ranks(1)
+def test_gradients_of_an_earlier_run_do_not_count(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    chosen = config.load(shared_path / "trial.toml", ["codec.uplink=fp16"]).runs()[0]
+    results = shared_path / "results"
+    path = training.train(chosen, comm, results, progress=Quiet(), record_gradients=1)
+    assert gradients.recorded_whole(results, chosen, "finished")
+    path.unlink()
+    training.train(chosen, comm, results, progress=Quiet())
+    assert not gradients.gradients_path(results, chosen).exists() and not gradients.recorded_whole(results, chosen, "finished")

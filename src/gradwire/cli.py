@@ -113,7 +113,7 @@ def _add_results(parser):
 
 
 def _positive(text):
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer ≥ 1, got {text!r}")
     return int(text)
 
@@ -205,7 +205,7 @@ def _claim(held, path, state):
 
 def _plan(runs, results, resume, record_gradients):
     """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume, and for finished ones without gradients."""
-    from .gradients import gradients_path
+    from .gradients import recorded_whole
     from .recorder import run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
@@ -213,9 +213,10 @@ def _plan(runs, results, resume, record_gradients):
     unfinished = [str(path) for path, state in plan if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")
-    unrecorded = [str(path) for run, (path, state) in zip(runs, plan) if state == "finished" and not gradients_path(results, run).exists()]
-    if record_gradients and unrecorded:
-        raise ConfigError(f"{', '.join(unrecorded)}: finished without recorded gradients; choose another --results, or delete it")
+    if record_gradients:
+        unrecorded = [str(path) for run, (path, state) in zip(runs, plan) if state != "missing" and not recorded_whole(results, run, state)]
+        if unrecorded:
+            raise ConfigError(f"{', '.join(unrecorded)}: begun without recorded gradients; choose another --results, or delete it")
     return plan
 
 
@@ -317,9 +318,10 @@ def _bench_codecs(args):
 
     environment.keep_freed_memory()
     progress = partial(tqdm, unit="case", disable=None, leave=False)
+    path = codecs.path(args.results)
+    path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is known before anything is measured
     asked = {"gradients": args.gradients, "with_peers": args.peers, "nnz": args.nnz, "repeats": args.repeats}
     rows, notes = codecs.run(args.specs, **asked, progress=progress)
-    path = codecs.path(args.results)
     codecs.save(path, rows, notes)
     print(summarise(path, args.results))
 

@@ -10,6 +10,8 @@
 They are fresh gradients, before error feedback and before the codec. An epoch's are appended when it ends.
 """
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 
 from .errors import DataError
 from .gradient import Gradient
-from .recorder import append_arrays, read_arrays, write_arrays
+from .recorder import append_arrays, load_run, read_arrays, run_path, write_arrays
 
 SCHEMA, SCHEMA_VERSION = "gradwire-gradients", 1
 
@@ -36,6 +38,15 @@ class Recorded:
 def gradients_path(results, config):
     """Where the gradients of a run belong."""
     return Path(results) / "gradients" / config.experiment / f"{config.run_id}.hdf5"
+
+
+def recorded_whole(results, config, state):
+    """Whether the gradients of every recorded epoch of a run, "finished" or "unfinished", are there."""
+    path = gradients_path(results, config)
+    epochs = len(load_run(run_path(results, config)).epochs["test_loss"])
+    if not path.exists():
+        return state == "unfinished" and epochs == 0
+    return set(_whole_rows(path)[1]["epoch"].tolist()) >= set(range(epochs))
 
 
 class GradientLog:
@@ -90,11 +101,14 @@ def load_gradients(path):
     or, without `keys`, any number of float arrays, each a dense gradient of its own. DataError says what a file lacks.
     """
     path = Path(path)
-    found = _of_npz(path) if path.suffix == ".npz" else _of_hdf5(path)
+    found = _of_npz(path) if path.suffix.lower() == ".npz" else _of_hdf5(path)
     if not found or not any(item.gradient.nnz for item in found):
         raise DataError(f"{path}: expected gradients, found none that has a value")
-    for item in found:
-        item.gradient.check_finite(item.rank or 0)
+    for i, item in enumerate(found):
+        try:
+            item.gradient.check_finite(item.rank or 0)
+        except DataError as error:
+            raise DataError(f"{path}: gradient {i}: {error}") from error
     return found
 
 
@@ -114,22 +128,37 @@ def _whole_rows(path):
 
 
 def _of_npz(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: expected an .npz file, found none") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable .npz file of plain arrays: {error}") from error
+    arrays = _npz_arrays(path)
     if "keys" not in arrays:
+        if {"dim", "offsets"} & arrays.keys():
+            raise DataError(f"{path}: expected keys beside dim and offsets, got {', '.join(sorted(arrays))}")
         dense = [_float32(path, name, array) for name, array in arrays.items()]
         return [Recorded(Gradient(values, len(values))) for values in dense if len(values)]
     missing = {"values", "dim"} - arrays.keys()
     if missing:
         raise DataError(f"{path}: expected values and dim beside keys, got {', '.join(sorted(arrays))}")
-    values = _float32(path, "values", arrays["values"])
+    values, keys, dim = _float32(path, "values", arrays["values"]), arrays["keys"].reshape(-1), arrays["dim"]
     offsets = arrays.get("offsets", np.array([0, len(values)]))
-    return [Recorded(gradient) for gradient in _cut(path, values, arrays["keys"].reshape(-1), int(arrays["dim"]), offsets)]
+    if dim.size != 1 or dim.dtype.kind not in "iu" or offsets.dtype.kind not in "iu":
+        raise DataError(f"{path}: expected one integer as dim and integers as offsets, got {dim.dtype} {dim.shape} and {offsets.dtype}")
+    if not len(keys) == len(values) == offsets.reshape(-1)[-1:].sum():
+        raise DataError(
+            f"{path}: expected as many keys as values, and offsets up to that, got {len(keys)}, {len(values)} and {offsets[-1:]}"
+        )
+    return [Recorded(gradient) for gradient in _cut(path, values, keys, int(dim.item()), offsets.reshape(-1))]
+
+
+def _npz_arrays(path):
+    try:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array, as a .npy file does")
+        with file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: expected an .npz file, found none") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a readable .npz file of plain arrays: {error}") from error
 
 
 def _float32(path, name, array):

@@ -170,11 +170,12 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
         first = 0
         checkpoint.clear(comm.Barrier)
         if recorder:
+            gradients_path(results, config).unlink(missing_ok=True)  # of an earlier run of this name
             recorder.create(config, described, training.dim, comm.size)
     log = GradientLog(gradients_path(results, config), config, training.dim, first) if recorder and record_gradients else None
     progress.start_run(config, first, training.steps_per_epoch)
-    if training.exchange.codec.needs_feedback and not config.error_feedback:
-        progress.note(f"{config.run_id}: {config.uplink} is meant for error feedback; set codec.error_feedback = true")
+    for problem in _feedback_problems(training.exchange.codec, config, training.dim):
+        progress.note(f"{config.run_id}: {problem}")
     for epoch in range(first, config.epochs):
         columns, recorded = training.epoch(epoch, progress, record_gradients)
         ranks = comm.gather(columns)
@@ -192,6 +193,18 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
     checkpoint.clear(comm.Barrier)
     progress.end_run(path)
     return path
+
+
+def _feedback_problems(codec, config, dim):
+    """What is wrong with error feedback, or with its absence, around this codec."""
+    omega = codec.omega(dim) if codec.unbiased else None
+    if codec.needs_feedback and not config.error_feedback:
+        yield f"{config.uplink} is meant for error feedback; set codec.error_feedback = true"
+    if config.error_feedback and omega is not None and omega >= 1:
+        yield (
+            f"{config.uplink} is unbiased with omega = {omega:.4g}: from 1 on, what error feedback keeps may grow without bound; "
+            "set codec.error_feedback = false, or take a variant that only shrinks, such as randomk(scale=none)"
+        )
 
 
 def _collect(comm, log, recorded):

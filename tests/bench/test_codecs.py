@@ -201,6 +201,7 @@ def test_the_figure_has_points_front_and_bounds(everything):
     names = [text.get_text() for text in figure.axes[1].texts]
     assert any("adam-sparse" in name for name in names) and any("none: " in name and "not shown" in name for name in names)
     assert rates.draw({}, [row for row in rows if row["kind"] == "keys"]) is None
+    assert rates.draw({}, [row for row in rows if row["spec"] == "none"]) is None  # far too wide for the figure
 
 
 def test_pareto_front():

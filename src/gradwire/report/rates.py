@@ -44,9 +44,9 @@ WIDEST = 100
 
 
 def draw(attributes, rows):
-    """matplotlib Figure with a panel for each input of the codecs, None if no codec was measured."""
+    """matplotlib Figure with a panel for each input of the codecs, None if no codec was measured that takes at most WIDEST bits."""
     rows = [row for row in rows if row["kind"] == "codecs" and row["vnmse"] == row["vnmse"]]
-    inputs = list(dict.fromkeys(row["input"] for row in rows))
+    inputs = list(dict.fromkeys(row["input"] for row in rows if row["bits"] <= WIDEST))
     if not inputs:
         return None
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):

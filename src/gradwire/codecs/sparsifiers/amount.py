@@ -21,8 +21,8 @@ class RatioOrK(Sparsifier):
             raise ConfigError(f"expected 0 < ratio ≤ 1, got {self.ratio!r}")
         if self.k is None:
             return
-        if type(self.k) is not int or self.k < 1:
-            raise ConfigError(f"expected an integer k ≥ 1, got {self.k!r}")
+        if type(self.k) is not int or not 1 <= self.k <= 1 << 32:
+            raise ConfigError(f"expected an integer k in 1 … 2³², got {self.k!r}")
         if self.ratio != RATIO:
             raise ConfigError(f"expected ratio or k, got both: {self.ratio!r} and {self.k!r}")
 

@@ -22,9 +22,9 @@ def check_coding(coding):
 
 
 def check_group_size(group_size):
-    """ConfigError unless `group_size` is 0 (one group) or more."""
-    if type(group_size) is not int or group_size < 0:
-        raise ConfigError(f"expected group_size as an integer from 0 on (0: one group), got {group_size!r}")
+    """ConfigError unless `group_size` is 0 (one group) or a number of values that a gradient can have."""
+    if type(group_size) is not int or not 0 <= group_size <= 1 << 32:
+        raise ConfigError(f"expected group_size as an integer in 0 … 2³² (0: one group), got {group_size!r}")
 
 
 def groups(nnz, group_size):
