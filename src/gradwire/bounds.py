@@ -18,7 +18,7 @@ def entropy(symbols):
     """Empirical entropy of `symbols` (array), bits per symbol; 0 for none."""
     counts = np.unique(symbols, return_counts=True)[1].astype(np.float64)
     shares = counts / counts.sum() if len(counts) else np.ones(1)
-    return float(-(shares * np.log2(shares)).sum())
+    return abs(float((shares * np.log2(shares)).sum()))
 
 
 def gap_entropy(keys):
