@@ -26,11 +26,11 @@ VALUES = (
 )  # fmt: skip
 SPARSIFIERS = ("topk(ratio=0.001)", "topk(ratio=0.1)", "randomk(ratio=0.1)")
 CODECS = (
-    "nonzero+fp16", "nonzero+natural", "nonzero+natural(bits=8)", "nonzero+logquant(tau=16)", "nonzero+logquant(tau=32)",
+    "nonzero+fp16", "nonzero+natural(bits=8)", "nonzero+logquant(tau=16)", "nonzero+logquant(tau=32)",
     "nonzero+uniform(bits=4, rounding=stochastic)", "nonzero+uniform(bits=8, rounding=stochastic)", "nonzero+zipml_optimal(bits=4)",
     "nonzero+quantile(buckets=16, center=mean)", "nonzero+quantile(center=mean)", "nonzero+quantile(center=mean, exact_tail=0.01)",
     "sketchml(center=mean)", "skcompress(center=mean)", "nonzero+dithering(levels=7)", "nonzero+dithering(levels=7, coding=elias)",
-    "nonzero+natural_dithering", "topk(ratio=0.01)+fp32", "topk(ratio=0.1)+fp32", "topk(ratio=0.01)+natural", "topk(ratio=0.1)+natural",
+    "topk(ratio=0.01)+fp32", "topk(ratio=0.1)+fp32", "topk(ratio=0.01)+natural", "topk(ratio=0.1)+natural",
     "topk(ratio=0.1)+fp16", "topk(ratio=0.1)+quantile(buckets=16, center=mean)", "randomk(ratio=0.1)+fp32", "randomk(ratio=0.1)+natural",
 )  # fmt: skip
 

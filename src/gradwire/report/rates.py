@@ -74,7 +74,7 @@ def _panel(axes, given, rows):
     for i, (row, point) in enumerate(zip(shown, points)):
         axes.plot(*point, **_look(row["spec"]), markersize=7 if i in front else 4.5, alpha=1 if i in front else 0.6, linestyle="none")
     _number(axes, points)
-    names = [f"{i + 1}  {row['spec'].removeprefix('nonzero+')}" for i, row in enumerate(shown)]
+    names = [f"{i + 1}  {row['spec']}" for i, row in enumerate(shown)]
     names += [f"    {row['spec']}: {row['bits']:,.0f} bits, not shown" for row in rows if row["bits"] > WIDEST]
     for i, name in enumerate(names):
         weight = "bold" if i in front else "normal"
