@@ -149,6 +149,16 @@ def test_a_refusal_becomes_a_note():
     patch.undo()
 
 
+def test_a_plugin_that_breaks_does_not_end_the_measurement(monkeypatch):
+    def fail(text, given):
+        raise ZeroDivisionError("as wanted")
+
+    monkeypatch.setitem(codecs.MAKE, "values", fail)
+    rows, notes = codecs.run(["natural"], nnz=100, repeats=1)
+    assert {row["kind"] for row in rows} == {"codecs"}
+    assert notes == [f"natural on dense/{values}: ZeroDivisionError: as wanted" for values in ("lognormal", "gaussian")]
+
+
 def test_recorded_gradients_are_measured_as_one_input_per_epoch(tmp_path):
     rng = np.random.default_rng(0)
     keys = np.sort(rng.choice(1000, 60, replace=False))

@@ -49,8 +49,8 @@ def run(specs=(), *, gradients=None, with_peers=False, nnz=10**6, repeats=21, pr
                 continue
             try:
                 cases.append(MAKE[kind](text, given))
-            except GradwireError as error:
-                notes.append(f"{text} on {given.name}: {error}")
+            except Exception as error:  # a plug-in may raise anything
+                notes.append(f"{text} on {given.name}: {_reason(error)}")
         if with_peers:
             cases += [case for case in peers.cases(given) if any(kind == case.kind for kind, _ in wanted)]
     notes += peers.missing() if with_peers else []
@@ -58,8 +58,8 @@ def run(specs=(), *, gradients=None, with_peers=False, nnz=10**6, repeats=21, pr
     for case in progress(cases):
         try:
             rows.append(_row(case, repeats))
-        except GradwireError as error:
-            notes.append(f"{case.spec} on {case.input.name}: {error}")
+        except Exception as error:
+            notes.append(f"{case.spec} on {case.input.name}: {_reason(error)}")
     if not rows:
         raise ConfigError("nothing to measure: " + ("; ".join(notes) or "no part fits these inputs"))
     return rows, notes
@@ -78,6 +78,10 @@ def save(path, rows, notes):
         column = [row[name] for row in rows]
         arrays[name] = (np.array(column, object) if name in text else np.array(column, np.float64), *about)
     write_arrays(path, SCHEMA, SCHEMA_VERSION, environment.machine() | {"notes": "\n".join(notes)}, arrays)
+
+
+def _reason(error):
+    return str(error) if isinstance(error, GradwireError) else f"{type(error).__name__}: {error}"
 
 
 def _everything():
