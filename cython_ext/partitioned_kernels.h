@@ -164,11 +164,12 @@ static void GW_AT(gw_partitioned_widths)(const uint32_t *keys, int64_t n, uint8_
                 _mm_storeu_si128((__m128i *)(widths + i + k), _mm512_cvtepi32_epi8(_mm512_sub_epi32(_mm512_set1_epi32(32), zeros)));
             }
 #elif GW_LEVEL == GW_AVX2
-            for (; k + 8 <= m; k += 8) { /* the exponent of the highest bit alone, as a float: no rounding */
-                __m256i x = _mm256_loadu_si256((const __m256i *)(gaps + k));
+            for (; k + 8 <= m; k += 8) { /* the exponent as a float; without the bit below the highest one it never rounds up to the next */
+                __m256i x = _mm256_loadu_si256((const __m256i *)(gaps + k)), wide = _mm256_srai_epi32(x, 31);
                 x = _mm256_andnot_si256(_mm256_srli_epi32(x, 1), x);
                 x = _mm256_srli_epi32(_mm256_slli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(x)), 1), 24);
                 x = _mm256_subs_epu16(x, _mm256_set1_epi32(126));
+                x = _mm256_blendv_epi8(x, _mm256_set1_epi32(32), wide); /* not of the float: that was negative */
                 __m128i half = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
                 _mm_storel_epi64((__m128i *)(widths + i + k), _mm_packus_epi16(half, half));
             }

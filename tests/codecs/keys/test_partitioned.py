@@ -250,3 +250,14 @@ def test_refuses_bad_configurations(arguments):
 def test_spec_roundtrips():
     assert gradwire.keys(Partitioned(4, 3).spec) == Partitioned(4, 3)
     assert gradwire.keys("partitioned") == Partitioned(6, 5)
+
+
+def test_widths_of_gaps_around_powers_of_two(simd_level):
+    """A gap of 2³¹ + 65 was once 31 bits wide at AVX2, where a float of it rounds down."""
+    steps = [d for k in range(8) for d in (-(1 << k) - 1, -(1 << k), (1 << k) - 1, 1 << k)]
+    gaps = sorted({(1 << b) + d for b in range(33) for d in steps if 0 <= (1 << b) + d < 2**32 - 16})
+    for gap in gaps:
+        keys = np.array([*range(7), gap + 7, gap + 8], np.uint32)
+        widths, counts = _partitioned.widths(keys)
+        assert widths.tolist() == [0] * 7 + [gap.bit_length(), 0]
+        assert counts.sum() == 9 and counts[gap.bit_length()] >= 1
