@@ -1,5 +1,6 @@
 """Everything registered runs the shared conformance suite, plain and with parameters."""
 
+import numpy as np
 import pytest
 
 import gradwire as gw
@@ -105,6 +106,24 @@ def test_the_suite_finds_what_a_broken_codec_breaks(monkeypatch):
     }
     with pytest.raises(AssertionError, match="does not conform"):
         testing.check(Broken())
+
+
+class Trusting(ValueCoder):
+    """One float for all values, whatever it is."""
+
+    name, summary, paper, spec = "trusting", "", "", "trusting"
+
+    def encode(self, values, keys, step):
+        return np.full(1, values[0] if len(values) else 0, "<f4").view(np.uint8)
+
+    def decode(self, payload, keys, step, nnz=None):
+        if len(payload) != 4:
+            raise gw.CorruptMessage(f"expected 4 bytes, got {len(payload)}")
+        return np.full(nnz if keys is None else len(keys), np.frombuffer(payload, "<f4")[0])
+
+
+def test_the_suite_finds_a_decoder_that_lets_nan_through():
+    assert "NaN" in testing.failures(Trusting())["values_survive_damage"]
 
 
 def test_check_returns_what_conforms():

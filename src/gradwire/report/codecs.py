@@ -144,7 +144,8 @@ def headline(attributes, rows):
 def notes(attributes, rows):
     """How to read the tables, and what was left out."""
     lines = [
-        "Speeds: median over rounds on rotated inputs, 95% interval of the median; /memcpy: over a copy of 4 bytes per entry, same rounds.",
+        "Speeds: median over rounds on rotated inputs and its 95% interval, below 6 rounds their range; "
+        "/memcpy: over a copy of 4 bytes per entry in the same rounds.",
         "vNMSE: |x - decoded|²/|x|². bias: |mean of decoded over 16 repeats - x|/|x|, beside what an unbiased codec of that vNMSE shows.",
         "Bits: an uncompressed sparse pair has 64, a dense value 32; none sends dense messages.",
     ]
@@ -174,7 +175,7 @@ def _name(row):
 def _cell(row, name):
     if name.endswith("_low"):
         low, high = row[name], row[name.replace("_low", "_high")]
-        return f"{low:,.0f}–{high:,.0f}" if low == low else MISSING
+        return f"{significant(low)}–{significant(high)}" if low == low else MISSING
     if name == "kept" and row[name] == row[name]:
         return f"{row[name]:.3%}" if row[name] < 0.9995 else "all"
     if name == "cosine" and row[name] == row[name]:

@@ -1,7 +1,7 @@
 """The rate–distortion figure of `gradwire bench codecs`: bits per nonzero against vNMSE, one panel per input.
 
-The Pareto front is what no other codec here beats in both. Vertical lines are what keys cost at least if every key is sent: with all
-key sets of that size alike, log₂ C(dim, nnz) / nnz bits (dotted), and with the model that drew synthetic keys (dash-dotted). The dashed
+The Pareto front is what no other codec here beats in both. Vertical lines are what keys cost if every key is sent: with all key
+sets of that size alike, log₂ C(dim, nnz) / nnz bits (dotted), and with the model that drew synthetic keys (dash-dotted). The dashed
 curve is the smaller of the two plus Shannon's lower bound for values that are independent draws.
 """
 
@@ -36,7 +36,6 @@ _FAMILIES = {
     "onebit": "#B3A100",
     "sign": "#5E3C99",
 }
-_MARKERS = {"topk": "^", "randomk": "v", "sampled_topk": "<", "threshold": ">"}
 LOSSLESS = 1e-12
 """Where the axis puts a codec without any error."""
 WIDEST = 100
@@ -72,7 +71,9 @@ def _panel(axes, given, rows):
     axes.step(*zip(*(points[i] for i in front)), where="post", color="#444444", linewidth=1, zorder=1)
     _bounds(axes, shown[0], low)
     for i, (row, point) in enumerate(zip(shown, points)):
-        axes.plot(*point, **_look(row["spec"]), markersize=7 if i in front else 4.5, alpha=1 if i in front else 0.6, linestyle="none")
+        axes.plot(
+            *point, **_look(row["spec"], row["kept"]), markersize=7 if i in front else 4.5, alpha=1 if i in front else 0.6, linestyle="none"
+        )
     _number(axes, points)
     names = [f"{i + 1}  {row['spec']}" for i, row in enumerate(shown)]
     names += [f"    {row['spec']}: {row['bits']:,.0f} bits, not shown" for row in rows if row["bits"] > WIDEST]
@@ -117,17 +118,19 @@ def _bounds(axes, row, low):
         axes.plot(rates + keys, vnmse, color="#888888", linestyle="--", linewidth=1)
 
 
-def _look(spec):
-    """Colour by the value coder, marker by the sparsifier."""
+def _look(spec, kept):
+    """Colour by the value coder; a triangle if not all entries are sent, upwards for the largest ones, downwards for random ones."""
     parts = [part.partition("(")[0] for part in spec.split("+")]
     family = next((name for name in _FAMILIES if parts[-1].startswith(name)), None)
-    return {"color": _FAMILIES.get(family, "#56B4E9"), "marker": _MARKERS.get(parts[0], "o")}
+    drops = "v" if parts[0] == "randomk" else "^"
+    return {"color": _FAMILIES.get(family, "#56B4E9"), "marker": drops if kept < 0.9995 else "o"}
 
 
 def _caption(attributes, columns):
     about = (
-        "Line and bold: Pareto front of what was measured. Dotted and dash-dotted: the least for the keys of a code that sends all, "
-        "by count and by the model that drew them. Dashed: that plus Shannon's bound for independent values. Triangles: sparsified. "
+        "Line and bold: Pareto front of what was measured. Dotted: log₂ C(dim, nnz) / nnz, the keys' cost if all key sets were alike; "
+        "codes that follow the keys go below. Dash-dotted: the entropy of the model that drew the keys. Dashed: the smaller plus Shannon's "
+        "bound for independent values. Triangles: not all entries are sent. Colours: value coders. "
         f"{attributes['cpu']}, {attributes['started_at'][:10]}."
     )
     return "\n".join(textwrap.wrap(about, 125 * columns))

@@ -79,13 +79,23 @@ def few_coordinates():
     }
 
 
+_WORDS = tuple(bytes.fromhex(text) for text in ("0000c07f", "0000807f", "000080ff", "ffffffff", "ffffff7f"))
+"""As float32, little-endian: NaN, inf, -inf, NaN, NaN; as integers, among others the largest."""
+
+
 def mutations(data, count=300, seed=0):
-    """Damaged copies of `data`: truncated at many lengths, bits flipped, bytes replaced, random bytes, appended bytes."""
+    """Damaged copies of `data`: truncated at many lengths, bits flipped, words of it replaced by NaN, infinities and large numbers, random
+    bytes, appended bytes.
+    """
     rng = np.random.default_rng(seed)
     data = bytes(data)
     for length in sorted({*range(min(len(data), 64)), *rng.integers(0, max(len(data), 1), 20).tolist()}):
         yield data[:length]
     yield data + b"\0" * 8
+    for at in {4 * i for i in (*range(6), int(rng.integers(0, len(data) // 4 + 1)))}:
+        for word in _WORDS:
+            if at + 4 <= len(data):
+                yield data[:at] + word + data[at + 4 :]
     for _ in range(count if data else 0):
         damaged = bytearray(data)
         for at in rng.integers(0, len(data), int(rng.integers(1, 4))):

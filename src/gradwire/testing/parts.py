@@ -115,7 +115,9 @@ def values_survive_damage(coder):
                     decoded = coder.decode(damaged, gradient.keys, STEP, gradient.nnz)
                 except CorruptMessage:
                     continue
-                assert len(decoded) == gradient.nnz and np.isfinite(decoded).all(), f"{name}: a damaged payload gave bad values"
+                assert len(decoded) == gradient.nnz and np.isfinite(decoded).all(), (
+                    f"{name}: a damaged payload gave NaN, infinities or another number of values"
+                )
             for nnz in (gradient.nnz + 1, 2**31, HUGE):
                 try:
                     decoded = coder.decode(payload, None, STEP, nnz)
