@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from . import launch
-from ._ext import simd
 from .errors import ConfigError, GradwireError, IncompatibleError
 from .listing import CHECKED, KINDS
 
@@ -28,7 +27,6 @@ def main(argv=None):
         return stop.code
     args.arguments = arguments
     try:
-        simd.check()
         code = args.command(args) or 0
         sys.stdout.flush()
         return code

@@ -482,12 +482,12 @@ def key_groups(data, n, dim, coder):
     count, zero = data.number(4), data.number(4)
     check(zero == 0, "a number that is not 0")
     directory = [(data.number(4), data.number(4)) for _ in range(count)]
+    check(sum(size for size, _ in directory) == n and (not directory or directory[-1][0]), "another number of keys")
     groups = []
     for size, length in directory:
         groups.append(read_keys(Bytes(data.take(length)), size, dim, coder))
         data.pad8()
     data.end()
-    check(sum(map(len, groups)) == n and (not groups or len(groups[-1])), "another number of keys")
     return groups
 
 

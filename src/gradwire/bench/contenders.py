@@ -11,7 +11,7 @@ import numpy as np
 from .. import spec
 from ..gradient import Gradient
 from ..step import Step
-from .errors import errors
+from .errors import errors, rank_error
 from .inputs import Input
 
 FRACTIONS = np.arange(1, 256) / 256
@@ -79,18 +79,16 @@ def sketch_case(text, given):
     """A quantile sketch: "encode" is the update of a new one, "decode" the 255 quantiles that 256 buckets need."""
     arrays = [g.values for g in given.gradients]
 
-    def rank_error():
-        ordered = np.sort(arrays[0])
+    def quality():
         answers = spec.one("sketches", text).update(arrays[0]).quantiles(FRACTIONS)
-        low, high = (np.searchsorted(ordered, answers, side) / len(ordered) for side in ("left", "right"))
-        return {"rank_error": float(np.maximum(np.maximum(low - FRACTIONS, FRACTIONS - high), 0).max())}
+        return {"rank_error": rank_error(arrays[0], FRACTIONS, answers)}
 
     return Case(
         "sketches", text, given, arrays,
         lambda i: spec.one("sketches", text).update(arrays[i]),
         lambda _, sketch: sketch.quantiles(FRACTIONS),
         lambda i, sketch: {"bits": 8 * len(bytes(sketch)) / max(len(arrays[i]), 1), "rank_error_claim": sketch.rank_error},
-        rank_error,
+        quality,
     )  # fmt: skip
 
 

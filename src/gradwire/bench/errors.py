@@ -1,4 +1,5 @@
-"""How far a decoded gradient is from what was encoded. One definition for codecs, value coders and sparsifiers.
+"""How far a decoded gradient is from what was encoded. One definition for codecs, value coders and sparsifiers; and for
+sketches, how far quantiles are from the ranks asked for.
 
 vnmse      |x - x̂|² / |x|², the mean over the repeats
 cosine     of x and x̂, first repeat
@@ -40,6 +41,13 @@ def errors(gradient, decode, repeats=REPEATS):
         "bias_noise": float(np.sqrt(vnmse / count)),
         "bias_repeats": count,
     }
+
+
+def rank_error(values, fractions, answers):
+    """Largest distance between a fraction and the ranks, from the first to the last of equals, of the value that answers it."""
+    ordered = np.sort(values)
+    low, high = (np.searchsorted(ordered, answers, side) / len(ordered) for side in ("left", "right"))
+    return float(np.maximum(np.maximum(low - fractions, fractions - high), 0).max())
 
 
 def _aligned(gradient, decoded):

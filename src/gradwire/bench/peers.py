@@ -17,7 +17,7 @@ import numpy as np
 
 from ..gradient import Gradient
 from .contenders import FRACTIONS, Case
-from .errors import errors
+from .errors import errors, rank_error
 
 SHARES = (0.001, 0.01, 0.1)
 FASTPFOR = ("simdfastpfor256", "simdbinarypacking", "streamvbyte")
@@ -149,10 +149,9 @@ def _datasketches(given):
         return sketch
 
     def quality():
-        ordered = np.sort(given.gradients[0].values)
-        answers = np.array(encode(given.gradients[0].values).get_quantiles(FRACTIONS.tolist()), np.float32)
-        low, high = (np.searchsorted(ordered, answers, side) / len(ordered) for side in ("left", "right"))
-        return {"rank_error": float(np.maximum(np.maximum(low - FRACTIONS, FRACTIONS - high), 0).max())}
+        values = given.gradients[0].values
+        answers = np.array(encode(values).get_quantiles(FRACTIONS.tolist()), np.float32)
+        return {"rank_error": rank_error(values, FRACTIONS, answers)}
 
     describe = lambda i, sketch: {  # noqa: E731
         "bits": 8 * len(sketch.serialize()) / given.gradients[i].nnz,

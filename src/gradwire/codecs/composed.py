@@ -107,9 +107,9 @@ class Composed(Codec):
     def decode(self, message, step):
         self.check_message(message)
         nnz, payload = message.nnz, message.joined("tables", "values")
-        tables = len(message.section("tables")) if message.has("tables") else 0
-        if self.values.tables_nbytes(payload, nnz) != tables:
-            raise CorruptMessage(f"expected tables of {self.values.tables_nbytes(payload, nnz)} bytes, got {tables}")
+        tables, expected = len(payload) - len(message.section("values")), self.values.tables_nbytes(payload, nnz)
+        if tables != expected:
+            raise CorruptMessage(f"expected tables of {expected} bytes, got {tables}")
         if self.shares_keys:
             return self._decode_shared(message, payload, step)
         if message.is_dense:

@@ -77,13 +77,6 @@ def nbytes(counts):
     return _plan(folded.reshape(symbols, 1 << shift).sum(axis=1, dtype=np.uint64), n, len(counts))[0]
 
 
-def measure(codes, alphabet):
-    """len(encode(codes, alphabet)), without encoding."""
-    codes = np.ascontiguousarray(codes, np.uint16)
-    counts = _count(codes, alphabet)
-    return _plan(counts.sum(axis=0, dtype=np.uint64), len(codes), alphabet)[0] if len(codes) else 0
-
-
 def _count(codes, alphabet):
     """uint32 (streams, symbols): how often each symbol occurs in each stream. ValueError for a code beyond the alphabet."""
     _, shift, symbols = _split(alphabet)

@@ -93,20 +93,43 @@ def damaged():
     def run(coder):
         rng = np.random.default_rng(3)
         keys = np.cumsum(rng.integers(1, 1 << rng.integers(1, 12, 3000))).astype(np.uint32)
-        dim, fates = int(keys[-1]) + 1, []
-        good, before = bytes(coder.encode(keys, dim)), simd.level()
+        dim = int(keys[-1]) + 1
+        good = bytes(coder.encode(keys, dim))
         places = np.concatenate([np.arange(8), rng.integers(0, len(good), 200), len(good) - 1 - np.arange(8)])
         changes = [(int(place), int(change)) for place, change in zip(places, rng.integers(1, 256, len(places)))]
-        try:
-            for level in simd.levels():
-                simd.use(level)
-                fates.append([_fate(coder, good[:at] + bytes([good[at] ^ change]) + good[at + 1 :], keys, dim) for at, change in changes])
-        finally:
-            simd.use(before)
+        fates = _at_all_levels(
+            lambda: [_fate(coder, good[:at] + bytes([good[at] ^ change]) + good[at + 1 :], keys, dim) for at, change in changes]
+        )
         assert all(fate == fates[0] for fate in fates)
         assert {type(fate) for fate in fates[0]} == {bytes, str}
 
     return run
+
+
+@pytest.fixture(scope="session")
+def levels_accept_the_same():
+    """A function (coder, keys, dim, data): a payload with up to 4 flipped bits gives equal keys at every level, or none at any."""
+
+    def run(coder, keys, dim, data):
+        changed = bytearray(coder.encode(keys, dim))
+        for bit in data.draw(st.lists(st.integers(0, max(0, 8 * len(changed) - 1)), max_size=4)) if changed else ():
+            changed[bit // 8] ^= 1 << bit % 8
+        fates = _at_all_levels(lambda: _fate(coder, bytes(changed), keys, dim))
+        assert len({fate if isinstance(fate, bytes) else None for fate in fates}) == 1
+
+    return run
+
+
+def _at_all_levels(decide):
+    """What `decide` returns at each SIMD level."""
+    before, found = simd.level(), []
+    try:
+        for level in simd.levels():
+            simd.use(level)
+            found.append(decide())
+    finally:
+        simd.use(before)
+    return found
 
 
 def _fate(coder, payload, keys, dim):

@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradwire
-from gradwire._ext import simd
 from gradwire.codecs.keys.elias_fano import EliasFano
 
 TOP = 1 << 32
@@ -79,28 +78,10 @@ def test_hostile_bytes(key_sets, attack, data):
     attack(EliasFano(), *data.draw(key_sets), seed=data.draw(st.integers(0, 1000)))
 
 
-def outcome(payload, nnz, dim):
-    try:
-        return EliasFano().decode(payload, nnz, dim).tobytes()
-    except gradwire.CorruptMessage:
-        return None
-
-
 @given(data=st.data())
 @settings(deadline=None, max_examples=100)
-def test_levels_accept_the_same_bytes(key_sets, data):
-    keys, dim = data.draw(key_sets)
-    damaged = bytearray(EliasFano().encode(keys, dim))
-    for bit in data.draw(st.lists(st.integers(0, max(0, 8 * len(damaged) - 1)), max_size=4)) if damaged else ():
-        damaged[bit // 8] ^= 1 << bit % 8
-    before, outcomes = simd.level(), set()
-    try:
-        for level in simd.levels():
-            simd.use(level)
-            outcomes.add(outcome(bytes(damaged), len(keys), dim))
-    finally:
-        simd.use(before)
-    assert len(outcomes) == 1
+def test_levels_accept_the_same_bytes(key_sets, levels_accept_the_same, data):
+    levels_accept_the_same(EliasFano(), *data.draw(key_sets), data)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,18 @@ def check_decoded(name, error, nbytes, nnz, dim):
         raise CorruptMessage(f"{name}: expected {nnz} strictly increasing keys below {dim} in {nbytes} bytes, got {_ERRORS[error]}")
 
 
+def no_keys(name, payload):
+    """uint32 (0,): what a payload of no keys decodes to. CorruptMessage if it has bytes."""
+    if len(payload):
+        raise CorruptMessage(f"{name}: expected no bytes for no keys, got {len(payload)}")
+    return np.empty(0, np.uint32)
+
+
+def whole_bytes(bits):
+    """How many bytes hold so many bits."""
+    return (bits + 7) // 8
+
+
 def check_room(name, nbytes, least, nnz, dim):
     """Raise CorruptMessage, before anything is allocated, if nnz keys need more than nbytes or there are fewer than nnz below dim."""
     if nnz > dim:

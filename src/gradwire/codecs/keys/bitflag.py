@@ -15,7 +15,7 @@ import numpy as np
 from ..._ext import bitflag as _bitflag
 from ...errors import ConfigError, CorruptMessage
 from ..base import KeyCoder
-from . import check_decoded, check_room, plain_keys, refuse
+from . import check_decoded, check_room, no_keys, plain_keys, refuse, whole_bytes
 
 _KINDS = ("multiples", "optimal")
 
@@ -81,15 +81,13 @@ class BitFlag(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"bitflag: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("bitflag", payload)
         header, streams = int.from_bytes(payload[: _bitflag.HEADER].tobytes(), "little"), payload[_bitflag.HEADER :]
         f, widths = header >> _bitflag.WIDTHS, header & ((1 << _bitflag.WIDTHS) - 1)
         if f > _bitflag.MAX_FLAG_BITS or not 1 <= widths.bit_count() <= 1 << f or (f == 0 and widths == 1):
             raise CorruptMessage(f"bitflag: expected flags of 0 … 5 bits and as many widths as they can name, got {f} and {widths:#x}")
         smallest = (widths & -widths).bit_length() - 1
-        check_room("bitflag", len(streams), _nbytes(nnz * f) + _nbytes(nnz * smallest), nnz, dim)
+        check_room("bitflag", len(streams), whole_bytes(nnz * f) + whole_bytes(nnz * smallest), nnz, dim)
         keys = np.empty(nnz, np.uint32)
         check_decoded("bitflag", _bitflag.decode(streams, dim, f, widths, keys), len(payload), nnz, dim)
         return keys
@@ -111,8 +109,4 @@ class BitFlag(KeyCoder):
     def _planned(self, counts, nnz):
         bits, f, widths = _choose(counts, self.flag_bits, self.widths)
         flags = nnz * f
-        return _bitflag.HEADER + _nbytes(flags) + _nbytes(bits - flags), f, widths
-
-
-def _nbytes(bits):
-    return (bits + 7) // 8
+        return _bitflag.HEADER + whole_bytes(flags) + whole_bytes(bits - flags), f, widths

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._ext import byteflag as _byteflag
-from ...errors import ConfigError, CorruptMessage
+from ...errors import ConfigError
 from ..base import KeyCoder
-from . import check_decoded, check_room, plain_keys, refuse
+from . import check_decoded, check_room, no_keys, plain_keys, refuse
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,11 @@ class ByteFlag(KeyCoder):
 
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
+        if not nnz:
+            return no_keys("byteflag", payload)
         check_room("byteflag", len(payload), (nnz + 3) // 4 + nnz, nnz, dim)
         keys = np.empty(nnz, np.uint32)
-        if nnz:
-            check_decoded("byteflag", _byteflag.decode(payload, dim, self._three, keys), len(payload), nnz, dim)
-        elif len(payload):
-            raise CorruptMessage(f"byteflag: expected no bytes for no keys, got {len(payload)}")
+        check_decoded("byteflag", _byteflag.decode(payload, dim, self._three, keys), len(payload), nnz, dim)
         return keys
 
     def estimate(self, keys, dim):

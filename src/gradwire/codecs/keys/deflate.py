@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import ConfigError, CorruptMessage
 from ...gradient import checked_keys
 from ..base import KeyCoder
+from . import no_keys
 from .gaps import gaps_of
 
 _MOST_EXPANDED = 1032
@@ -50,9 +51,7 @@ class Deflate(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"deflate: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("deflate", payload)
         planes = int(payload[0]) if len(payload) else 0
         if not 1 <= planes <= 4 or nnz > dim or planes * nnz > _MOST_EXPANDED * len(payload):
             raise CorruptMessage(f"deflate: expected {nnz} keys below {dim} in 1 … 4 planes, got {planes} planes in {len(payload)} bytes")

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._ext import elias_fano as _elias_fano
-from ...errors import CorruptMessage
 from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, no_keys
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,7 @@ class EliasFano(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"elias_fano: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("elias_fano", payload)
         check_room("elias_fano", len(payload), 1 + (nnz + 7) // 8, nnz, dim)
         keys = np.empty(nnz, np.uint32)
         check_decoded("elias_fano", _elias_fano.decode(payload, dim, keys), len(payload), nnz, dim)

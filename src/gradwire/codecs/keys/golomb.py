@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._ext import golomb as _golomb
-from ...errors import CorruptMessage
 from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, no_keys
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,7 @@ class Golomb(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"golomb: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("golomb", payload)
         check_room("golomb", len(payload), _golomb.HEADER + (nnz + 7) // 8, nnz, dim)
         keys = np.empty(nnz, np.uint32)
         check_decoded("golomb", _golomb.decode(payload, dim, keys), len(payload), nnz, dim)

@@ -17,7 +17,7 @@ from ...errors import CorruptMessage
 from ...gradient import checked_keys
 from .. import entropy as _entropy
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, no_keys
 from .gaps import UNLIMITED, GapStatistics
 
 _HEADER = 5
@@ -48,9 +48,7 @@ class Huffman(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"huffman: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("huffman", payload)
         size = int.from_bytes(payload[:_HEADER].tobytes(), "little")
         coded, rest = payload[_HEADER:][:size], payload[_HEADER:][size:]
         if len(coded) != size:

@@ -16,7 +16,7 @@ from ..._ext import partitioned as _partitioned
 from ...errors import ConfigError, CorruptMessage
 from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, no_keys, whole_bytes
 from .bitflag import choose_widths
 from .gaps import UNLIMITED, GapStatistics
 
@@ -58,7 +58,7 @@ class Partitioned(KeyCoder):
         chosen, bits, best = self._plan(each, counts)
         plan = _partitioned.trace(each, _rounded(chosen), self.length_bits, self.width_bits, best)
         header = np.frombuffer(self._header(len(plan), chosen), np.uint8)
-        out = np.empty(len(header) + _nbytes(bits) + _partitioned.SLACK, np.uint8)
+        out = np.empty(len(header) + whole_bytes(bits) + _partitioned.SLACK, np.uint8)
         out[: len(header)] = header
         used = _partitioned.pack(keys, plan, self.length_bits, self.width_bits, _fields(chosen), out[len(header) :])
         return out[: len(header) + used]
@@ -66,12 +66,10 @@ class Partitioned(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"partitioned: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("partitioned", payload)
         size = _HEADER + (_TABLE if self._has_table else 0)
         parts = int.from_bytes(payload[:_HEADER].tobytes(), "little") + 1
-        check_room("partitioned", len(payload), size + _nbytes(parts * (self.length_bits + self.width_bits)), nnz, dim)
+        check_room("partitioned", len(payload), size + whole_bytes(parts * (self.length_bits + self.width_bits)), nnz, dim)
         if not parts <= nnz <= parts << self.length_bits:
             raise CorruptMessage(f"partitioned: expected {nnz} keys in partitions of 1 … {1 << self.length_bits}, got {parts} partitions")
         width = self._widths_of_fields(int.from_bytes(payload[_HEADER:size].tobytes(), "little"))
@@ -89,10 +87,10 @@ class Partitioned(KeyCoder):
         bits = int(counts @ np.arange(len(counts))) + -(-len(statistics.keys) // (1 << self.length_bits)) * (
             self.length_bits + self.width_bits
         )
-        if _nbytes(bits) >= limit:
-            return _nbytes(bits)
+        if whole_bytes(bits) >= limit:
+            return whole_bytes(bits)
         chosen, bits, _ = self._plan(statistics.widths, counts)
-        return len(self._header(1, chosen)) + _nbytes(bits)
+        return len(self._header(1, chosen)) + whole_bytes(bits)
 
     @property
     def _has_table(self):
@@ -135,7 +133,3 @@ def _fields(chosen):
     fields = np.zeros(_partitioned.WIDTHS, np.uint8)
     fields[list(chosen)] = np.arange(len(chosen))
     return fields
-
-
-def _nbytes(bits):
-    return (bits + 7) // 8

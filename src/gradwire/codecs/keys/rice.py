@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._ext import rice as _rice
-from ...errors import ConfigError, CorruptMessage
+from ...errors import ConfigError
 from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, no_keys
 
 _BLOCKS = (32, 64, 128, 256)
 
@@ -46,9 +46,7 @@ class Rice(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"rice: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("rice", payload)
         check_room("rice", len(payload), -(-nnz // self.block), nnz, dim)
         reader = _rice.Reader(payload, nnz, self.block)
         check_decoded("rice", reader.error, len(payload), nnz, dim)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._ext import rle as _rle
-from ...errors import CorruptMessage
 from ...gradient import checked_keys
 from ..base import KeyCoder
-from . import check_decoded, check_room
+from . import check_decoded, check_room, no_keys
 from .gaps import UNLIMITED
 
 
@@ -35,9 +34,7 @@ class RunLength(KeyCoder):
     def decode(self, payload, nnz, dim):
         payload = np.frombuffer(payload, np.uint8)
         if not nnz:
-            if len(payload):
-                raise CorruptMessage(f"rle: expected no bytes for no keys, got {len(payload)}")
-            return np.empty(0, np.uint32)
+            return no_keys("rle", payload)
         check_room("rle", len(payload), max(1, (nnz // _rle.LONGEST - 1) * 25 // 8), nnz, dim)
         check_decoded("rle", _rle.check(payload, nnz, dim), len(payload), nnz, dim)
         keys = np.empty(nnz, np.uint32)
