@@ -46,7 +46,7 @@ def test_plugins_of_another_distribution(toys, capsys):
     code, out, _ = check(capsys, "careless")
     assert code == 1 and out.endswith("\n0 of 1 conform\n")
     assert "  pass  round trip\n" in out
-    assert "  FAIL  survive damage: ValueError: could not broadcast" in out and "(gradwire_toy_parts.py, line " in out
+    assert "  FAIL  survive damage: gaussian, damaged, 0 bytes: ValueError: could not broadcast" in out and "(gradwire_toy_parts.py, line " in out
     assert "  FAIL  keep their claims: gaussian: the mean is off by " in out
     assert "        the rule: Any payload decodes to finite values, or CorruptMessage" in out
     code, out, _ = check(capsys, "other")
@@ -146,6 +146,14 @@ class Writes(NaturalValues):
         return super().encode(values, keys, step)
 
 
+class Restless(NaturalValues):
+    calls = 0
+
+    def encode(self, values, keys, step):
+        Restless.calls += 1
+        return super().encode(values, keys, gw.Step(Restless.calls, step.seed, step.rank))
+
+
 class Unscaled(RandomK):
     def _factor(self, entries, q):
         return 1.0
@@ -190,9 +198,10 @@ class Exaggerates(KLL):
         (Tighter(), {"values_keep_their_claims"}, "claims omega 0.05, measured 0.0"),
         (Downwards(rounding="nearest"), {"values_keep_their_claims"}, "the mean is off by"),
         (Writes(), {"values_round_trip", "values_levels_agree", "values_survive_damage", "values_keep_their_claims"}, "read-only"),
+        (Restless(), {"values_levels_agree"}, "the same done twice"),
         (Unscaled(ratio=0.5), {"sparsifier_keeps_its_claims"}, "the mean is off by"),
         (OfTheRank(k=20, shared=True), {"sparsifier_shares_keys"}, "another rank has other keys"),
-        (OfTheLevel(), {"sparsifier_levels_agree"}, "the results differ"),
+        (OfTheLevel(), {"sparsifier_levels_agree"}, "the levels scalar"),
         (Greedy(), {"sketch_merges", "sketch_answers"}, "merge changed the other sketch"),
         (Lenient(), {"sketch_merges"}, "expected IncompatibleError"),
         (Exaggerates(k=64), {"sketch_answers", "sketch_merges"}, "of rank"),

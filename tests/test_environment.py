@@ -40,9 +40,17 @@ def test_commit_is_unknown_outside_a_checkout(monkeypatch, tmp_path):
     assert environment._git_commit() == "unknown"
 
 
-def test_affinity_is_written_as_spans(monkeypatch):
-    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: {0, 1, 2, 5, 7, 8}, raising=False)
-    assert environment._affinity() == "0-2,5,7-8"
+def test_cores_are_those_that_the_ranks_may_use(monkeypatch):
+    class Comm:
+        size = 3
+
+        def allgather(self, mine):
+            return [mine, ("a", {0, 1, 2, 5, 7, 8}), ("a", {8, 9})]
+
+    monkeypatch.setattr(environment, "cores", lambda: {3})
+    found = environment.describe(Comm(), "MPI", (4, 0))
+    assert found["pinning"] == "rank 0: 3; rank 1: 0-2,5,7-8; rank 2: 8-9"
+    assert (found["cores"], found["ranks_per_host"], environment.machine()["cores"]) == (1, 2, 1)
 
 
 def test_freed_memory_is_kept():

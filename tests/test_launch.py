@@ -82,7 +82,7 @@ def test_worlds_that_do_not_match(size, ranks, environ, message):
 def test_mpiexec_replaces_this_process(monkeypatch):
     calls = []
     monkeypatch.setattr(os, "execve", lambda *arguments: calls.append(arguments))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4, 6}, raising=False)
     monkeypatch.setattr(launch, "find_mpiexec", lambda: "/there/mpiexec")
     launch.mpiexec(3, ["run", "x.toml", "--ranks", "3"], {"A": "1"})
     ((command, arguments, environ),) = calls

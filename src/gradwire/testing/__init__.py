@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..codecs.base import Codec, KeyCoder, Sketch, Sparsifier, ValueCoder
 from . import codecs, inputs, parts, sketches
-from .inputs import STEP, gradients, key_sets, mutations
+from .inputs import STEP, NothingToCheck, gradients, key_sets, mutations
 
 CHECKS = {
     Codec: codecs.CHECKS,
@@ -27,21 +27,23 @@ CHECKS = {
 
 
 def results(part):
-    """(check, None or what went wrong) of each check, as they are run."""
+    """(check, "pass", "FAIL" or "none", what went wrong or why there is nothing to check) of each check, as they are run."""
     for check_one in CHECKS[_kind(part)]:
         try:
             check_one(part)
+        except NothingToCheck as reason:
+            yield check_one, "none", str(reason)
         except AssertionError as error:
-            yield check_one, str(error) or f"failed {_place(error)}"
+            yield check_one, "FAIL", str(error) or f"failed {_place(error)}"
         except Exception as error:  # a plug-in may raise anything; the report names it
-            yield check_one, f"{type(error).__name__}: {error} {_place(error)}"
+            yield check_one, "FAIL", f"{_input(error)}{type(error).__name__}: {error} {_place(error)}"
         else:
-            yield check_one, None
+            yield check_one, "pass", ""
 
 
 def failures(part):
     """{check name: message} of the checks that `part` fails."""
-    return {check_one.__name__: problem for check_one, problem in results(part) if problem is not None}
+    return {check_one.__name__: what for check_one, verdict, what in results(part) if verdict == "FAIL"}
 
 
 def check(part):
@@ -50,6 +52,20 @@ def check(part):
     if found:
         raise AssertionError(f"{part} does not conform:\n" + "\n".join(f"  {name}: {what}" for name, what in found.items()))
     return part
+
+
+def _input(error):
+    """ "gaussian, damaged payload of 17 bytes: ", as far as the check that called has variables of such names."""
+    found = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if Path(frame.f_code.co_filename).parent == Path(__file__).parent:
+            found |= {name: value for name, value in frame.f_locals.items() if name in ("name", "damaged", "nnz")}
+    said = [str(found["name"])] if "name" in found else []
+    if "damaged" in found:
+        said.append(f"damaged, {len(found['damaged'])} bytes")
+    if "nnz" in found:
+        said.append(f"nnz {found['nnz']}")
+    return ", ".join(said) + ": " * bool(said)
 
 
 def _place(error):

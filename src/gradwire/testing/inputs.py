@@ -9,6 +9,11 @@ from .._ext import simd
 from ..gradient import Gradient
 from ..step import Step
 
+
+class NothingToCheck(Exception):
+    """Raised by a check of what a part need not have: a claim that it does not make."""
+
+
 STEP = Step(index=3, seed=11, rank=1)
 HUGE = 2**32
 
@@ -113,6 +118,15 @@ def levels():
             yield level
     finally:
         simd.use(before)
+
+
+def at_all_levels(run, what):
+    """AssertionError if run(), something hashable, is not the same twice at one level, or differs between levels."""
+    seen = {}
+    for level in levels():
+        seen[level] = run()
+        assert run() == seen[level], f"{what}: the same done twice, with equal Steps, differs"
+    assert len(set(seen.values())) == 1, f"{what}: the levels {', '.join(seen)} differ"
 
 
 @contextmanager

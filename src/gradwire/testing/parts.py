@@ -1,9 +1,8 @@
 """What every key coder, value coder and sparsifier must do."""
 
-from itertools import chain
-
 import numpy as np
 
+from .._ext import simd
 from ..errors import CorruptMessage, GradwireError, IncompatibleError
 from ..gradient import Gradient
 from ..step import Step
@@ -39,13 +38,15 @@ def keys_round_trip(coder):
 
 
 def keys_levels_agree(coder):
-    """Equal bytes at every SIMD level, whose own decoder reads them."""
+    """Equal bytes at every SIMD level and when done twice; the level's own decoder reads them."""
     for name, (keys, dim) in accepted_key_sets(coder, _long_key_sets()).items():
-        payloads = {}
-        for level in inputs.levels():
-            payloads[level] = bytes(coder.encode(keys, dim))
-            assert np.array_equal(coder.decode(payloads[level], len(keys), dim), keys), f"{name}: {level} decodes other keys"
-        assert len(set(payloads.values())) == 1, f"{name}: the levels {', '.join(payloads)} differ"
+
+        def run(name=name, keys=keys, dim=dim):
+            payload = bytes(coder.encode(keys, dim))
+            assert np.array_equal(coder.decode(payload, len(keys), dim), keys), f"{name}: {simd.level()} decodes other keys"
+            return payload
+
+        inputs.at_all_levels(run, name)
 
 
 def _long_key_sets():
@@ -94,14 +95,15 @@ def values_round_trip(coder):
 
 
 def values_levels_agree(coder):
-    """Equal bytes, selections and decoded values at every SIMD level."""
+    """Equal bytes, selections and decoded values at every SIMD level and when done twice."""
     for name, gradient in (inputs.gradients() | inputs.long_gradients()).items():
-        seen = {}
-        for level in inputs.levels():
+
+        def run(gradient=gradient):
             payload = bytes(coder.encode(gradient.values, gradient.keys, STEP))
             decoded = coder.decode(payload, gradient.keys, STEP, gradient.nnz)
-            seen[level] = (payload, decoded.tobytes(), coder.select(gradient.values, STEP).tobytes())
-        assert len(set(seen.values())) == 1, f"{name}: the levels {', '.join(seen)} differ"
+            return payload, decoded.tobytes(), coder.select(gradient.values, STEP).tobytes()
+
+        inputs.at_all_levels(run, name)
 
 
 def values_survive_damage(coder):
@@ -111,25 +113,32 @@ def values_survive_damage(coder):
         payload = bytes(coder.encode(gradient.values, gradient.keys, STEP))
         with inputs.memory_limit(inputs.allowance(len(payload)), name):
             for damaged in inputs.mutations(payload, 100):
-                try:
-                    decoded = coder.decode(damaged, gradient.keys, STEP, gradient.nnz)
-                except CorruptMessage:
-                    continue
-                assert len(decoded) == gradient.nnz and np.isfinite(decoded).all(), (
-                    f"{name}: a damaged payload gave NaN, infinities or another number of values"
-                )
+                _damaged_values(coder, damaged, gradient, name)
             for nnz in (gradient.nnz + 1, 2**31, HUGE):
-                try:
-                    decoded = coder.decode(payload, None, STEP, nnz)
-                except CorruptMessage:
-                    continue
-                assert len(decoded) == nnz and np.isfinite(decoded).all(), f"{name}: nnz forged to {nnz} gave bad values"
+                _forged_nnz(coder, payload, nnz, name)
+
+
+def _damaged_values(coder, damaged, gradient, name):
+    try:
+        decoded = coder.decode(damaged, gradient.keys, STEP, gradient.nnz)
+    except CorruptMessage:
+        return
+    good = len(decoded) == gradient.nnz and np.isfinite(decoded).all()
+    assert good, f"{name}: a damaged payload gave NaN, infinities or another number of values"
+
+
+def _forged_nnz(coder, payload, nnz, name):
+    try:
+        decoded = coder.decode(payload, None, STEP, nnz)
+    except CorruptMessage:
+        return
+    assert len(decoded) == nnz and np.isfinite(decoded).all(), f"{name}: nnz forged to {nnz} gave bad values"
 
 
 def values_keep_their_claims(coder):
     """unbiased and omega hold: the mean of many encodings is the values, their variance at most ω·|x|² (both within noise)."""
     if not coder.unbiased:
-        return
+        raise inputs.NothingToCheck("does not claim to be unbiased")
     for name, gradient in inputs.few_coordinates().items():
         keys, draws = gradient.keys, []
         for step in (Step(i, 7, 0) for i in range(claims.DRAWS)):
@@ -162,19 +171,20 @@ def sparsifier_keeps_entries(sparsifier):
 
 
 def sparsifier_levels_agree(sparsifier):
-    """Equal entries at every SIMD level, and for equal Steps."""
+    """Equal entries at every SIMD level and when done twice."""
     for name, gradient in (inputs.gradients() | inputs.long_gradients()).items():
-        seen = set()
-        for _ in chain(inputs.levels(), (None,)):
+
+        def run(gradient=gradient):
             kept = _sparsified(sparsifier, gradient)
-            seen.add(None if kept is None else (kept.keys.tobytes(), kept.values.tobytes()))
-        assert len(seen) == 1, f"{name}: the results differ"
+            return None if kept is None else (kept.keys.tobytes(), kept.values.tobytes())
+
+        inputs.at_all_levels(run, name)
 
 
 def sparsifier_keeps_its_claims(sparsifier):
     """unbiased and omega hold: the mean of many results is the gradient, their variance at most ω·|x|² (both within noise)."""
     if not sparsifier.unbiased:
-        return
+        raise inputs.NothingToCheck("does not claim to be unbiased")
     for name, gradient in inputs.few_coordinates().items():
         draws = [sparsifier.sparsify(gradient, Step(i, 7, 0)).to_dense() for i in range(claims.DRAWS)]
         claims.holds(name, gradient.to_dense(), draws, sparsifier.omega(gradient.dim))
@@ -183,7 +193,7 @@ def sparsifier_keeps_its_claims(sparsifier):
 def sparsifier_shares_keys(sparsifier):
     """If it says so: every rank has the same shared_keys, and shared_values are what sparsify gives there."""
     if not sparsifier.shared:
-        return
+        raise inputs.NothingToCheck("does not share its keys")
     other = Step(STEP.index, STEP.seed, STEP.rank + 1)
     for name, gradient in inputs.gradients().items():
         if (kept := _sparsified(sparsifier, gradient)) is None:

@@ -56,8 +56,7 @@ class GapStatistics:
         counts = self.width_counts.copy()
         first = int(self.keys[0])
         counts[first.bit_length()] -= 1
-        bits = sum(int(counts[b]) * delta_bits(b) for b in range(1, len(counts)))
-        return bits + delta_bits((first + 1).bit_length())
+        return int(counts @ _DELTA_BITS) + delta_bits((first + 1).bit_length())
 
     @cached_property
     def sample(self):
@@ -65,8 +64,8 @@ class GapStatistics:
         n = len(self.keys)
         if n < 2 * SAMPLE_SLICES * SAMPLE_SLICE:
             return None
-        starts = np.linspace(1, n - SAMPLE_SLICE, SAMPLE_SLICES).astype(np.int64)[:, None]
-        at = starts + np.arange(-1, SAMPLE_SLICE)
+        starts = 1 + np.arange(SAMPLE_SLICES) * (n - SAMPLE_SLICE - 1) // (SAMPLE_SLICES - 1)
+        at = starts[:, None] + np.arange(-1, SAMPLE_SLICE)
         keys = np.diff(self.keys[at], axis=1).cumsum(dtype=np.uint32)  # stretches are disjoint: the sum stays below 2³²
         return GapStatistics(keys - np.uint32(1), min(1 << 32, int(keys[-1])))
 
@@ -74,3 +73,6 @@ class GapStatistics:
 def delta_bits(width):
     """Bits of the Elias delta code of a number of `width` ≥ 1 bits."""
     return width - 1 + 2 * width.bit_length() - 1
+
+
+_DELTA_BITS = np.array([0, *map(delta_bits, range(1, _bitflag.WIDTHS))])
