@@ -46,7 +46,10 @@ def test_plugins_of_another_distribution(toys, capsys):
     code, out, _ = check(capsys, "careless")
     assert code == 1 and out.endswith("\n0 of 1 conform\n")
     assert "  pass  round trip\n" in out
-    assert "  FAIL  survive damage: gaussian, damaged, 0 bytes: ValueError: could not broadcast" in out and "(gradwire_toy_parts.py, line " in out
+    assert (
+        "  FAIL  survive damage: gaussian, damaged, 0 bytes: ValueError: could not broadcast" in out
+        and "(gradwire_toy_parts.py, line " in out
+    )
     assert "  FAIL  keep their claims: gaussian: the mean is off by " in out
     assert "        the rule: Any payload decodes to finite values, or CorruptMessage" in out
     code, out, _ = check(capsys, "other")

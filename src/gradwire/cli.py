@@ -38,7 +38,10 @@ def main(argv=None):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Usage errors and help are printed once, not by every rank."""
+    """Usage errors and help are printed once, not by every rank. The lines of an epilog stay as they are."""
+
+    def __init__(self, **options):
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def _print_message(self, message, file=None):
         if launch.speaks():
@@ -47,12 +50,19 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser():
     from . import __version__
+    from .bench.inputs import meanings
 
     parser = _Parser(prog="gradwire", description="What a gradient looks like on the wire, and what that is worth.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="train as an experiment file says and record everything; start it under mpiexec, or with --ranks")
+    run = commands.add_parser(
+        "run",
+        help="train as an experiment file says and record everything; start it under mpiexec, or with --ranks",
+        epilog="examples:\n"
+        "  mpiexec -n 4 gradwire run experiments/quickstart.toml\n"
+        "  gradwire run quickstart --ranks 2 --codec 'topk(ratio=0.01)+natural' --set run.epochs=2 --results trial",
+    )
     run.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
     run.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
     run.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
@@ -72,7 +82,11 @@ def _parser():
     inspect.add_argument("paths", nargs="+", metavar="RUN.h5")
     inspect.set_defaults(command=_inspect)
 
-    check = commands.add_parser("check", help="run the conformance suite on codecs and parts, plug-ins included")
+    check = commands.add_parser(
+        "check",
+        help="run the conformance suite on codecs and parts, plug-ins included",
+        epilog="examples:\n  gradwire check natural\n  gradwire check 'rice+quantile(center=mean)'\n  gradwire check --all --kind keys",
+    )
     check.add_argument(
         "spec", nargs="?", metavar="SPEC", help="such as natural or 'topk(ratio=0.01)+natural'; a name of several kinds is all of them"
     )
@@ -89,7 +103,15 @@ def _parser():
     bench = commands.add_parser("bench", help="micro-benchmarks").add_subparsers(required=True, metavar="WHAT")
     compute = bench.add_parser("compute", help="gradient kernels and parsers, beside scikit-learn")
     compute.set_defaults(command=_bench_compute)
-    codecs = bench.add_parser("codecs", help="size, speed and error of coders, sparsifiers, sketches and codecs")
+    codecs = bench.add_parser(
+        "codecs",
+        help="size, speed and error of coders, sparsifiers, sketches and codecs",
+        epilog="examples:\n"
+        "  gradwire bench codecs\n"
+        "  gradwire bench codecs fastsgd 'topk(ratio=0.01)+natural' --nnz 100000\n"
+        "  gradwire bench codecs --gradients mine.npz      arrays keys, values and dim, or dense arrays alone\n\n"
+        "synthetic inputs are named keys/values:\n  " + meanings().replace("; ", "\n  "),
+    )
     codecs.add_argument("specs", nargs="*", metavar="SPEC", help="names or compositions; all that is registered when none is given")
     codecs.add_argument("--gradients", metavar="FILE", help="recorded gradients: .hdf5 of run --record-gradients, or .npz")
     codecs.add_argument("--peers", action="store_true", help="other libraries beside them, those installed: pip install 'gradwire[peers]'")
@@ -321,7 +343,7 @@ def _bench_codecs(args):
     asked = {"gradients": args.gradients, "with_peers": args.peers, "nnz": args.nnz, "repeats": args.repeats}
     rows, notes = codecs.run(args.specs, **asked, progress=progress)
     codecs.save(path, rows, notes)
-    print(summarise(path, args.results))
+    print(summarise(path, args.results, path.stem if args.specs or args.gradients else "codecs"))
 
 
 def _redraw(args):

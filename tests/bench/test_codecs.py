@@ -171,43 +171,41 @@ def test_recorded_gradients_are_measured_as_one_input_per_epoch(tmp_path):
 
 
 def test_the_command_writes_file_tables_and_figure(tmp_path, capsys):
-    assert (
-        cli.main(
-            [
-                "bench",
-                "codecs",
-                "natural",
-                "fp32",
-                "topk(ratio=0.1)+fp32",
-                "adam-sparse",
-                "none",
-                "--nnz",
-                "900",
-                "--repeats",
-                "2",
-                "--results",
-                str(tmp_path),
-            ]
-        )
-        == 0
-    )
+    specs = ["natural", "fp32", "topk(ratio=0.1)+fp32", "adam-sparse", "none"]
+    assert cli.main(["bench", "codecs", *specs, "--nnz", "900", "--repeats", "2", "--results", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "Codecs (whole messages) on zipf/gaussian" in printed and "vNMSE" in printed
+    assert "Codecs (whole messages) on zipf/gaussian" in printed and "vNMSE" in printed and "; 2 rounds a row;" in printed
     (path,) = (tmp_path / "bench").glob("codecs-*.hdf5")
     attributes, rows = report.load(path)
     assert attributes["simd"] and attributes["git_commit"] and f"wrote {path}" in printed
-    with open(tmp_path / "tables" / "codecs.csv") as file:
+    with open(tmp_path / "tables" / f"{path.stem}.csv") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == len(rows) and lines[0].keys() == report.COLUMNS.keys()
     assert float(lines[0]["bits"]) == pytest.approx(rows[0]["bits"])
-    assert "| fp32 |" in (tmp_path / "tables" / "codecs.md").read_text()
-    assert (tmp_path / "figures" / "codecs.png").stat().st_size > 10_000
+    page = (tmp_path / "tables" / f"{path.stem}.md").read_text()
+    assert "| fp32 |" in page and "max error" in page and "(range)" in page
+    assert "- Inputs: zipf: ids drawn" in page and "hash:" not in page
+    assert (tmp_path / "figures" / f"{path.stem}.png").stat().st_size > 10_000
+
+
+def test_only_a_measurement_of_everything_is_named_codecs(everything, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(codecs, "run", lambda specs, **options: everything)
+    assert cli.main(["bench", "codecs", "--results", str(tmp_path)]) == 0
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {"codecs.md", "codecs.csv"}
+    keys = [row for row in everything[0] if row["kind"] == "keys"], []
+    monkeypatch.setattr(codecs, "run", lambda specs, **options: keys)
+    assert cli.main(["bench", "codecs", "rice", "--results", str(tmp_path)]) == 0
+    assert "no figure: no codec of at most 100 bits per nonzero was measured" in capsys.readouterr().out
+    assert len(list((tmp_path / "tables").iterdir())) == 4
 
 
 def test_the_figure_has_points_front_and_bounds(everything):
     rows, _ = everything
     figure = rates.draw({"cpu": "a processor", "started_at": "2026-01-01"}, rows)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["zipf/lognormal", "zipf/gaussian"]
+    given = {row["input"]: row for row in rows if row["kind"] == "codecs"}
+    titles = [f"{name}: {row['nnz']:,.0f} entries of dim {row['dim']:,.0f}" for name, row in given.items()]
+    assert [title.partition(":")[0] for title in titles] == ["zipf/lognormal", "zipf/gaussian"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == titles
     names = [text.get_text() for text in figure.axes[1].texts]
     assert any("adam-sparse" in name for name in names) and any("none: " in name and "not shown" in name for name in names)
     assert rates.draw({}, [row for row in rows if row["kind"] == "keys"]) is None

@@ -72,12 +72,13 @@ def path(results):
 
 def save(path, rows, notes):
     """Write the rows as columns of an HDF5 file, with what they were measured on."""
+    found = {"notes": "\n".join(notes), "inputs": inputs.meanings({row["input"] for row in rows})}
     text = {name for name, (units, _) in COLUMNS.items() if units == "text"}
     arrays = {}
     for name, about in COLUMNS.items():
         column = [row[name] for row in rows]
         arrays[name] = (np.array(column, object) if name in text else np.array(column, np.float64), *about)
-    write_arrays(path, SCHEMA, SCHEMA_VERSION, environment.machine() | {"notes": "\n".join(notes)}, arrays)
+    write_arrays(path, SCHEMA, SCHEMA_VERSION, environment.machine() | found, arrays)
 
 
 def _reason(error):

@@ -20,12 +20,27 @@ import numpy as np
 from .. import bounds
 from ..errors import ConfigError, unknown
 from ..gradient import Gradient
-from ..gradients import load_gradients
 
 DIM = 54_000_000
 FIELDS = 11
+MEANINGS = {
+    "zipf": "ids drawn with Zipf's popularities and numbered by popularity",
+    "hash": "the same ids permuted",
+    "field": "eleven one-hot fields side by side, each like zipf",
+    "runs": "runs of 1 … 2,000 consecutive keys",
+    "all": "every key",
+    "dense": "values without keys",
+    "lognormal": "values ± exp N(−9, 2.5²), the heavy tail of sparse gradients",
+    "gaussian": "values N(0, 1)",
+}
 KEYS = ("zipf", "hash", "field", "runs", "all")
 VALUES = ("lognormal", "gaussian")
+
+
+def meanings(names=None):
+    """What the parts of these synthetic inputs' names mean, of all when None; one line."""
+    used = MEANINGS if names is None else {part for name in names for part in name.split("/")}
+    return "; ".join(f"{part}: {meaning}" for part, meaning in MEANINGS.items() if part in used)
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,8 @@ def dense(values, nnz, copies):
 
 def recorded(path, copies):
     """One Input per epoch of a file of recorded gradients, "recorded/epoch 3"; of an .npz file, "recorded". At most `copies` of each."""
+    from ..gradients import load_gradients  # needs h5py, which `--help` does without
+
     found = {}
     for item in load_gradients(path):
         if item.gradient.nnz:

@@ -1,8 +1,10 @@
 """The table and the rate–distortion figure of `gradwire bench codecs`, made from its HDF5 file and nothing else.
 
 <results>/bench/codecs-<time>.hdf5      one column per measure, one row per part and input
-<results>/tables/codecs.md and .csv     of the newest file
+<results>/tables/codecs.md and .csv     all columns
 <results>/figures/codecs.png and .pdf
+
+A measurement of everything has these names; one of some specifications, or of recorded gradients, the name of its HDF5 file.
 """
 
 import csv
@@ -56,6 +58,8 @@ COLUMNS = {
     "rank_error": ("1", "largest rank error of 255 quantiles"),
     "rank_error_claim": ("1", "what the sketch guarantees"),
 }
+LEAST_FOR_INTERVAL = 6
+"""Rounds below which a median has no 95% interval (bench/timing.py)."""
 _BIAS = {"bias": "bias", "bias_noise": "unbiased\nwould show"}
 _ERROR = {"vnmse": "vNMSE", "omega": "claimed\nω", "cosine": "cosine"}
 _TITLES = {
@@ -76,6 +80,7 @@ _SPEED = {
     "decode_m_per_s_low": "(95%)",
     "decode_per_memcpy": "/mem-\ncpy",
 }
+_WIDE = ("max_error", "tables_bits", "encode_m_per_s_low", "decode_m_per_s_low")
 _WHAT = {
     "keys": "Key coders",
     "values": "Value coders",
@@ -91,28 +96,32 @@ def load(path):
     return attributes, [dict(zip(arrays, values)) for values in zip(*(arrays[name].tolist() for name in arrays))]
 
 
-def summarise(path, results):
-    """Write tables and figures of the file; returns the table for the terminal, ending with the names of the files written."""
+def summarise(path, results, name="codecs"):
+    """Write tables and figures of the file as `name`; returns the table for the terminal, ending with the names of the files written."""
     from . import rates
     from .figure import save
 
     attributes, rows = load(path)
-    stem = Path(results) / "tables" / "codecs"
+    stem = Path(results) / "tables" / name
     stem.parent.mkdir(parents=True, exist_ok=True)
     written = [stem.with_suffix(".md"), stem.with_suffix(".csv")]
     written[0].write_text(markdown(attributes, rows), encoding="utf-8")
     written[1].write_text(as_csv(rows), encoding="utf-8")
     figure = rates.draw(attributes, rows)
     if figure:
-        stem = Path(results) / "figures" / "codecs"
+        stem = Path(results) / "figures" / name
         stem.parent.mkdir(parents=True, exist_ok=True)
         written += save(figure, stem)
-    return "\n".join([text(attributes, rows), "", f"wrote {path}", *(f"wrote {name}" for name in written)])
+    said = [f"wrote {each}" for each in (path, *written)]
+    if not figure:
+        said.append(f"no figure: no codec of at most {rates.WIDEST} bits per nonzero was measured")
+    return "\n".join([text(attributes, rows), "", *said])
 
 
 def text(attributes, rows):
-    """The tables for a terminal."""
-    return "\n\n".join([headline(attributes, rows), *map(as_text, _blocks(rows)), "\n".join(notes(attributes, rows))])
+    """The tables for a terminal, without the columns of _WIDE."""
+    listed = [*notes(attributes, rows), "The Markdown table has the speeds' intervals, largest errors and tables' bits too."]
+    return "\n\n".join([headline(attributes, rows), *map(as_text, _blocks(rows, without=_WIDE)), "\n".join(listed)])
 
 
 def markdown(attributes, rows):
@@ -134,10 +143,10 @@ def as_csv(rows):
 
 def headline(attributes, rows):
     """What was measured on what."""
-    rates = [row["memcpy_m_per_s"] for row in rows]
+    rates, rounds = [row["memcpy_m_per_s"] for row in rows], sorted({int(row["rounds"]) for row in rows})
     return (
         f"{attributes['cpu']}, {attributes['simd']} kernels, one core; memcpy {min(rates):,.0f}–{max(rates):,.0f} M entries/s; "
-        f"{int(min(row['rounds'] for row in rows))}–{int(max(row['rounds'] for row in rows))} rounds a row; {attributes['started_at']}"
+        f"{'–'.join(map(str, sorted({rounds[0], rounds[-1]})))} rounds a row; {attributes['started_at']}"
     )
 
 
@@ -147,12 +156,13 @@ def notes(attributes, rows):
         "Speeds: median over rounds on rotated inputs and its 95% interval, below 6 rounds their range; "
         "/memcpy: over a copy of 4 bytes per entry in the same rounds.",
         "vNMSE: |x - decoded|²/|x|². bias: |mean of decoded over 16 repeats - x|/|x|, beside what an unbiased codec of that vNMSE shows.",
-        "Bits: an uncompressed sparse pair has 64, a dense value 32; none sends dense messages.",
+        "Bits: an uncompressed sparse pair has 64, a dense value 32; the codec `none` sends dense messages.",
     ]
+    lines += [f"Inputs: {attributes['inputs']}."] if attributes.get("inputs") else []
     return [*lines, *(f"left out: {note}" for note in str(attributes.get("notes", "")).splitlines())]
 
 
-def _blocks(rows):
+def _blocks(rows, without=()):
     """A Block for each kind and input, smallest first."""
     groups = {}
     for row in rows:
@@ -160,7 +170,9 @@ def _blocks(rows):
     order = list(_WHAT)
     for (kind, given), members in sorted(groups.items(), key=lambda item: order.index(item[0][0])):
         columns = _TITLES[kind] | _SPEED
-        columns = {name: title for name, title in columns.items() if any(row[name] == row[name] for row in members)}
+        columns = {name: title for name, title in columns.items() if name not in without and any(row[name] == row[name] for row in members)}
+        if min(row["rounds"] for row in members) < LEAST_FOR_INTERVAL:
+            columns = {name: title.replace("(95%)", "(range)") for name, title in columns.items()}
         members = sorted(members, key=lambda row: (row["bits"] if row["bits"] == row["bits"] else row["kept"], row["spec"]))
         first = members[0]
         size = f"{first['nnz']:,.0f} entries" + ("" if given.startswith("dense") else f" of dim {first['dim']:,.0f}")

@@ -66,7 +66,7 @@ def _panel(axes, given, rows):
     points = [(row["bits"], max(row["vnmse"], LOSSLESS)) for row in shown]
     front = pareto(points)
     low, high = min(y for _, y in points), max(y for _, y in points)
-    axes.set(xscale="log", yscale="log", xlabel="bits per nonzero, whole messages", ylabel="vNMSE", title=given)
+    axes.set(xscale="log", yscale="log", xlabel="bits per nonzero, whole messages", ylabel="vNMSE", title=_title(given, rows[0]))
     axes.set(xlim=(min(x for x, _ in points) / 1.5, max(x for x, _ in points) * 1.6), ylim=(low / 5, high * 5))
     axes.step(*zip(*(points[i] for i in front)), where="post", color="#444444", linewidth=1, zorder=1)
     _bounds(axes, shown[0], low)
@@ -88,6 +88,10 @@ def _panel(axes, given, rows):
     if low == LOSSLESS:
         powers = range(-10, int(np.log10(high)) + 2, 2)
         axes.set_yticks([LOSSLESS, *(10.0**e for e in powers)], ["no error", *(f"$10^{{{e}}}$" for e in powers)])
+
+
+def _title(given, row):
+    return f"{given}: {row['nnz']:,.0f} entries of dim {row['dim']:,.0f}"
 
 
 def _number(axes, points):
