@@ -58,7 +58,7 @@ def gradient(int loss, const float[::1] params, const int64_t[::1] indptr, const
     values None stands for all ones. Allocates 20 bytes for each entry of the batch, besides the result.
     """
     cdef gw_csr data = _csr(indptr, indices, values, labels)
-    cdef int64_t batch = rows.shape[0], entries, runs, bad
+    cdef int64_t batch = rows.shape[0], entries, runs = 0, bad
     cdef uint64_t dim = params.shape[0]
     cdef double loss_sum = 0
     cdef uint64_t *a
@@ -66,7 +66,7 @@ def gradient(int loss, const float[::1] params, const int64_t[::1] indptr, const
     cdef uint64_t *pairs
     cdef uint32_t *keys
     cdef float *coefficients
-    cdef float *sums
+    cdef float *sums = NULL
     cdef uint32_t[::1] out_keys
     cdef float[::1] out_values
     if batch == 0:

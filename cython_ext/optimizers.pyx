@@ -25,7 +25,9 @@ cdef extern from "optimizers.h" nogil:
 def sgd(float[::1] params, const uint32_t[::1] keys, const float[::1] gradient, float lr):
     """p -= lr · g."""
     cdef int64_t n = gradient.shape[0]
-    cdef const uint32_t *k = NULL if keys is None or n == 0 else &keys[0]
+    cdef const uint32_t *k = NULL
+    if keys is not None and n:
+        k = &keys[0]
     if n:
         with nogil:
             gw_sgd(&params[0], k, &gradient[0], n, lr)
@@ -34,7 +36,9 @@ def sgd(float[::1] params, const uint32_t[::1] keys, const float[::1] gradient, 
 def momentum(float[::1] params, float[::1] u, const uint32_t[::1] keys, const float[::1] gradient, float lr, float beta):
     """u = beta · u + g; p -= lr · u."""
     cdef int64_t n = gradient.shape[0]
-    cdef const uint32_t *k = NULL if keys is None or n == 0 else &keys[0]
+    cdef const uint32_t *k = NULL
+    if keys is not None and n:
+        k = &keys[0]
     if n:
         with nogil:
             gw_momentum(&params[0], &u[0], k, &gradient[0], n, lr, beta)
@@ -43,7 +47,9 @@ def momentum(float[::1] params, float[::1] u, const uint32_t[::1] keys, const fl
 def adagrad(float[::1] params, float[::1] h, const uint32_t[::1] keys, const float[::1] gradient, float lr, float eps):
     """h += g²; p -= lr · g / (√h + eps)."""
     cdef int64_t n = gradient.shape[0]
-    cdef const uint32_t *k = NULL if keys is None or n == 0 else &keys[0]
+    cdef const uint32_t *k = NULL
+    if keys is not None and n:
+        k = &keys[0]
     if n:
         with nogil:
             gw_adagrad(&params[0], &h[0], k, &gradient[0], n, lr, eps)
@@ -53,7 +59,9 @@ def adam(float[::1] params, float[::1] m, float[::1] v, const uint32_t[::1] keys
          double beta1, double beta2, double v_scale, double eps_inside, double eps_outside):
     """m = β₁m + (1 - β₁)g; v = β₂v + (1 - β₂)g²; p -= lr · m / (√(v · v_scale + eps_inside) + eps_outside)."""
     cdef int64_t n = gradient.shape[0]
-    cdef const uint32_t *k = NULL if keys is None or n == 0 else &keys[0]
+    cdef const uint32_t *k = NULL
+    if keys is not None and n:
+        k = &keys[0]
     cdef gw_adam_rates rates
     rates.m_keep, rates.m_take = <float> beta1, <float> (1 - beta1)
     rates.v_keep, rates.v_take = <float> beta2, <float> (1 - beta2)

@@ -78,7 +78,7 @@ static GW_UNUSED int gw_highest_level(void)
 
 #if GW_X86
 #define GW_DISPATCH(result, name, parameters, arguments) \
-    static result name parameters                       \
+    static inline result name parameters                \
     {                                                   \
         switch (*gw_level) {                            \
         case GW_AVX512: return name##_avx512 arguments; \
@@ -88,6 +88,6 @@ static GW_UNUSED int gw_highest_level(void)
     }
 #else
 #define GW_DISPATCH(result, name, parameters, arguments) \
-    static result name parameters { return name##_scalar arguments; }
+    static inline result name parameters { return name##_scalar arguments; }
 #endif
 #endif
