@@ -5,9 +5,9 @@
     testing.failures(part)                                # {name of the check: what went wrong}, empty if it conforms
 
 and `gradwire check "mine(level=3)"` does so from the command line. It takes codecs, key coders, value coders, sparsifiers and empty
-sketches, tells them apart by their base class, and needs no test framework. Each check is one function `(part) -> None` in CHECKS, so
-a test runner may run them one by one; its docstring is the rule. A decoder that never returns is not found here: tests/fuzz.py is
-for that.
+sketches, tells them apart by their base class, and needs no test framework. Each check is one function of the part in CHECKS, so a
+test runner may run them one by one; its docstring is the rule, and it returns why there is nothing to check if that is so. A decoder
+that never returns is not found here: tests/fuzz.py is for that.
 """
 
 import traceback
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..codecs.base import Codec, KeyCoder, Sketch, Sparsifier, ValueCoder
 from . import codecs, inputs, parts, sketches
-from .inputs import STEP, NothingToCheck, gradients, key_sets, mutations
+from .inputs import STEP, gradients, key_sets, mutations
 
 CHECKS = {
     Codec: codecs.CHECKS,
@@ -30,15 +30,13 @@ def results(part):
     """(check, "pass", "FAIL" or "none", what went wrong or why there is nothing to check) of each check, as they are run."""
     for check_one in CHECKS[_kind(part)]:
         try:
-            check_one(part)
-        except NothingToCheck as reason:
-            yield check_one, "none", str(reason)
+            nothing = check_one(part)
         except AssertionError as error:
             yield check_one, "FAIL", str(error) or f"failed {_place(error)}"
         except Exception as error:  # a plug-in may raise anything; the report names it
             yield check_one, "FAIL", f"{_input(error)}{type(error).__name__}: {error} {_place(error)}"
         else:
-            yield check_one, "pass", ""
+            yield check_one, "none" if nothing else "pass", nothing or ""
 
 
 def failures(part):

@@ -145,12 +145,13 @@ def codec_spec_round_trip(codec):
 def codec_keeps_its_claims(codec):
     """unbiased and omega hold: the mean of many encodings is the gradient, their variance at most ω·|x|² (both within noise)."""
     if not codec.unbiased:
-        raise inputs.NothingToCheck("does not claim to be unbiased")
+        return "does not claim to be unbiased"
     for name, gradient in inputs.few_coordinates().items():
         if accepts(codec, gradient):
             steps = (Step(i, 7, 0) for i in range(claims.DRAWS))
             draws = [codec.decode(codec.encode(gradient, step), step).to_dense() for step in steps]
             claims.holds(name, gradient.to_dense(), draws, codec.omega(gradient.dim))
+    return None
 
 
 CHECKS = (

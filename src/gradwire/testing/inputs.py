@@ -9,11 +9,6 @@ from .._ext import simd
 from ..gradient import Gradient
 from ..step import Step
 
-
-class NothingToCheck(Exception):
-    """Raised by a check of what a part need not have: a claim that it does not make."""
-
-
 STEP = Step(index=3, seed=11, rank=1)
 HUGE = 2**32
 
