@@ -39,6 +39,7 @@ BUILTIN = {
         "terngrad": "codecs.terngrad:TernGrad",
         "onebit": "codecs.onebit:OneBit",
         "sign": "codecs.sign:Sign",
+        "intsgd": "codecs.intsgd:IntSGD",
     },
     "keys": {
         "raw": "codecs.keys.raw:Raw",
@@ -69,6 +70,7 @@ BUILTIN = {
         "terngrad": "codecs.values.terngrad:TernGradValues",
         "onebit": "codecs.values.onebit:OneBitValues",
         "sign": "codecs.values.sign:SignValues",
+        "integer": "codecs.values.integer:Integer",
     },
     "sparsifiers": {
         "nonzero": "codecs.sparsifiers.nonzero:NonZero",
@@ -87,6 +89,9 @@ BUILTIN = {
         "gather_bcast": "collectives.gather_bcast:GatherBcast",
         "allgather": "collectives.allgather:Allgather",
         "allreduce": "collectives.allreduce:Allreduce",
+        "reduce_scatter": "collectives.reduce_scatter:ReduceScatter",
+        "hierarchical": "collectives.hierarchical:Hierarchical",
+        "switch": "collectives.switch:Switch",
     },
     "models": {
         "logistic": "models.logistic:Logistic",

@@ -61,13 +61,14 @@ class Training:
         for i in range(self.steps_per_epoch):
             step = Step(epoch * self.steps_per_epoch + i, self.config.seed, comm.rank)
             with watch.step():
-                gradient, message = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
+                gradient = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
             counts["nnz"] += gradient.nnz
-            counts["message_nnz"] += message.nnz
-            counts["overflow"] += self.exchange.codec.count_overflow(self.exchange.sent)
-            counts["entropy_bits"] += log2_binomial(self.dim, message.nnz)
+            for sent in self.exchange.sent:
+                counts["message_nnz"] += sent.message.nnz
+                counts["overflow"] += sent.codec.count_overflow(sent.part.gradient)
+                counts["entropy_bits"] += log2_binomial(sent.message.dim, sent.message.nnz)
             if i in samples:
-                error, size = self._sample(message, step)
+                error, size = self._sample()
                 lost, norm = lost + error, norm + size
             if i in kept:
                 recorded.append(Recorded(gradient, comm.rank, epoch, i))
@@ -86,13 +87,11 @@ class Training:
             gradient, _ = self.model.gradient(self.params, self.train, rows)
             # No entry, no update: a lazy optimizer moves every key that it is given, so no codec may differ in sending zeros.
             gradient = gradient.without_zeros() if self.model.sparse_gradients else gradient
-        with watch("encode"):
-            message = self.exchange.encode(gradient, step)
-        mean = self.exchange.average(message, step)  # times its own wait, transfer, decode and the root's encode
+        mean = self.exchange.average(gradient, step)  # [error feedback] → encode → Message → MPI → decode, each of them timed there
         with watch("update"):
             mean = mean.without_zeros() if self.model.sparse_gradients else mean
             self.optimizer.update(self.params, self.state, mean, lr)
-        return gradient, message
+        return gradient
 
     def evaluate(self):
         """train_loss, test_loss and test_metric, over all rows; the ranks share the work. Not timed."""
@@ -116,15 +115,18 @@ class Training:
             raise GradwireError(f"ranks ended with different parameters: {digests}")
         return digests[0]
 
-    def _sample(self, message, step):
+    def _sample(self):
         """(|x − decoded|², |x|²) of the gradient x that was encoded. Then all ranks start the next step together."""
-        sent, decoded = self.exchange.sent, self.exchange.codec.decode(message, step)
-        if sent.is_dense or decoded.is_dense:
-            rest = sent.to_dense() - decoded.to_dense()
-        else:
-            _, rest = _sparse.add(sent.keys, sent.values, decoded.keys, -decoded.values)
+        x, lost, norm = self.exchange.encoded, 0.0, 0.0
+        if x is not None:
+            decoded = self.exchange.decoded()
+            if x.is_dense or decoded.is_dense:
+                rest = x.to_dense() - decoded.to_dense()
+            else:
+                _, rest = _sparse.add(x.keys, x.values, decoded.keys, -decoded.values)
+            lost, norm = (float(np.square(each, dtype=np.float64).sum()) for each in (rest, x.values))
         self.comm.Barrier()
-        return float(np.square(rest, dtype=np.float64).sum()), float(np.square(sent.values, dtype=np.float64).sum())
+        return lost, norm
 
     def _columns(self, counts, vnmse):
         phases, watch, ledger = self.exchange.watch.phases(), self.exchange.watch, self.exchange.ledger

@@ -51,6 +51,15 @@ class Codec(Configured):
         """Gradient of `message`; `step` is the sender's. CorruptMessage if it is not one of this codec."""
         raise NotImplementedError
 
+    def sparsify(self, gradient, step):
+        """What encode does first, if a collective encodes a gradient in parts: the entries that are to be sent."""
+        return gradient
+
+    @property
+    def unsparsified(self):
+        """The codec of such parts: this one without what `sparsify` does."""
+        return self
+
     def decode_add(self, message, out, scale, step):
         """out[keys] += scale · values, out float32 (dim,)."""
         gradient = self.decode(message, step)
@@ -78,6 +87,14 @@ class Codec(Configured):
     def shared_keys(self, dim, step):
         """If shares_keys: the keys of the values in a message of this step, uint32, strictly increasing; step.rank does not matter."""
         return None
+
+    def peak(self, gradient, step):
+        """Largest magnitude of what encode hands to its value coder."""
+        return float(np.abs(gradient.values).max(initial=0))
+
+    def with_peak(self, peak, size):
+        """If summable.shares_peak: this codec with the value coder's `with_peak`."""
+        return self
 
     def count_overflow(self, gradient):
         """How many values of `gradient` are beyond the format's range, so that encode clamps them."""
@@ -133,7 +150,10 @@ class ValueCoder(Configured):
     grouped: ClassVar[bool] = False
     """True for a GroupedValueCoder (grouped.py)."""
     sum_dtype: ClassVar[type | None] = None
-    """For codecs whose reduction is SUM: numpy.float32 if MPI may add the payload as it is, else the dtype of its words."""
+    """For codecs whose reduction is SUM: dtype of the words of a payload (behind its tables) that add. MPI adds float32 and integers;
+    numpy.uint16 are 16-bit floats, which `allreduce` decodes, adds and encodes."""
+    shares_peak: ClassVar[bool] = False
+    """True if words only add when all ranks encode `with_peak` of the largest magnitude of all."""
 
     def encode(self, values, keys, step):
         """Payload of `values` (float32, (nnz,), finite): tables_nbytes of side information, then the codes. Drops nothing."""
@@ -157,6 +177,17 @@ class ValueCoder(Configured):
     def count_overflow(self, values):
         """How many of `values` are beyond the format's range, so that encode clamps them."""
         return 0
+
+    def check_sum(self, size):
+        """Raise IncompatibleError if `size` payloads cannot be added."""
+
+    def with_peak(self, peak, size):
+        """If shares_peak: this coder, encoding values of at most `peak` in magnitude so that `size` payloads add."""
+        return self
+
+    def mean_of_sum(self, total, size):
+        """float32: the mean of `size` payloads, from the sum of their words. Here for fp32; infinite where the sum overflowed."""
+        return total * np.float32(1.0 / size)
 
 
 class Sparsifier(Configured):

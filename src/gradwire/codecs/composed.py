@@ -5,7 +5,7 @@ A sparsifier whose coordinates are shared sends a value for each of them and no 
 With a grouped value coder the keys of each group are coded apart (grouped.py).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -81,7 +81,7 @@ class Composed(Codec):
         if self.shares_keys:
             values = self.sparsifier.shared_values(gradient, step)
             return self._pack(gradient, len(values), self._encode_values(values, None, step))
-        kept = gradient if self.sparsifier is None else self.sparsifier.sparsify(gradient, step)
+        kept = self.sparsify(gradient, step)
         if self.values.filters:
             kept = kept.to_sparse()
             mask = np.ascontiguousarray(self.values.select(kept.values, step)).view(np.uint8)
@@ -95,6 +95,20 @@ class Composed(Codec):
             if kept.keys is not None:
                 sections["keys"] = self.keys.encode(kept.keys, kept.dim)
         return self._pack(kept, kept.nnz, sections, kept.is_dense)
+
+    def sparsify(self, gradient, step):
+        return gradient if self.sparsifier is None else self.sparsifier.sparsify(gradient, step)
+
+    @cached_property
+    def unsparsified(self):
+        return self if self.sparsifier is None else Composed(None, self.keys, self.values)
+
+    def peak(self, gradient, step):
+        values = self.sparsifier.shared_values(gradient, step) if self.shares_keys else gradient.values
+        return float(np.abs(values).max(initial=0))
+
+    def with_peak(self, peak, size):
+        return replace(self, values=self.values.with_peak(peak, size))
 
     def _encode_values(self, values, keys, step):
         payload = self.values.encode(values, keys, step)
@@ -162,6 +176,21 @@ class Preset(Codec):
 
     def encode(self, gradient, step):
         return self.composed.encode(gradient, step)
+
+    def sparsify(self, gradient, step):
+        return self.composed.sparsify(gradient, step)
+
+    @property
+    def unsparsified(self):
+        return self.composed.unsparsified
+
+    def peak(self, gradient, step):
+        return self.composed.peak(gradient, step)
+
+    def with_peak(self, peak, size):
+        twin = replace(self)
+        twin.__dict__["composed"] = self.composed.with_peak(peak, size)
+        return twin
 
     def decode(self, message, step):
         return self.composed.decode(message, step)

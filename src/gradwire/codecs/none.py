@@ -37,5 +37,8 @@ class Uncompressed(Preset):
     def compose(self):
         return Composed(None, one("keys", "raw"), one("values", "fp32"), self.spec)
 
+    def sparsify(self, gradient, step):
+        return densify(gradient, self.force)
+
     def encode(self, gradient, step):
         return self.composed.encode(densify(gradient, self.force), step)

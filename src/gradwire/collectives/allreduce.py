@@ -1,9 +1,11 @@
-"""allreduce: MPI itself adds the encodings. For codecs whose dense encodings add: none, fp16, bf16; and for values at coordinates
-that all ranks share: randomk(shared=true)+fp32.
+"""allreduce: the encodings are added on their way. For codecs whose dense encodings add: none, fp16, bf16, intsgd; and for values at
+coordinates that all ranks share: randomk(shared=true)+fp32.
 
-Only the values travel, no header. MPI has no 16-bit float sum, so fp16 and bf16 bring their own operation, which decodes two
-operands, adds them in fp32 and rounds once: a sum over P ranks is rounded up to P − 1 times, in the order that MPI chooses. A sum
-beyond the range of the format becomes its largest finite value; beyond that of fp32 it is a DataError.
+Only the values travel, no header. MPI itself adds fp32 and integers. A sum beyond the range of fp32 is a DataError; integers are
+scaled so that P of them cannot wrap (values/integer.py), for which the ranks first agree on the largest magnitude.
+
+MPI has no 16-bit float sum. There every rank receives a P-th of the values of all ranks, adds them in fp32, divides, rounds once, and
+all ranks gather the means: the bytes of a ring allreduce, in rank order, and no sum is beyond the format's range.
 """
 
 from dataclasses import dataclass
@@ -14,15 +16,14 @@ from .._ext import sparse as _sparse
 from ..codecs.base import Reduction
 from ..errors import DataError, IncompatibleError
 from ..gradient import Gradient
-from .base import MAX_WORDS, Collective
-
-LARGEST = np.finfo(np.float32).max
+from .base import Collective
+from .transport import collect_evenly, pieces, swap_evenly
 
 
 @dataclass(frozen=True)
 class Allreduce(Collective):
     name = "allreduce"
-    summary = "MPI adds the encodings (dense ones, or at shared coordinates)"
+    summary = "the encodings are added on their way (dense ones, or at shared coordinates)"
     paper = ""
     accepts = frozenset((Reduction.SUM,))
     needs_dense = True
@@ -32,50 +33,80 @@ class Allreduce(Collective):
         if getattr(uplink.summable, "sum_dtype", None) is None:
             raise IncompatibleError(
                 f"allreduce: {uplink.spec} says that its encodings add, but offers no `summable` value coder with a sum_dtype; "
-                "those of none, fp16, bf16 and randomk(shared=true)+fp32 do"
+                "those of none, fp16, bf16, intsgd and randomk(shared=true)+fp32 do"
             )
+        uplink.summable.check_sum(size)
 
-    def exchange(self, comm, message, codec, step, *, downlink, watch, ledger):
+    def average(self, exchange, gradient, step):
+        comm, watch, ledger, codec = exchange.comm, exchange.watch, exchange.ledger, exchange.codec
         with watch("encode"):
+            exchange.prepare(gradient)
+        if codec.summable.shares_peak:
+            codec = _with_common_peak(exchange, step)
+        with watch("encode"):
+            message = exchange.pack(codec, step)
             values = codec.summable
             mine = message.section("values").view(values.sum_dtype)
-            total = np.empty_like(mine)
         with watch("wait"):
             comm.Barrier()
-        with watch("transfer"):
-            _allreduce(comm, mine, total, values)
+        if mine.dtype == np.uint16:
+            mean = _mean_of_halves(exchange, mine, values)
+        else:
+            with watch("transfer"):
+                total = _sum(comm, mine, ledger)
+            with watch("decode"):
+                mean = values.mean_of_sum(total, comm.size)
         with watch("decode"):
             for count in (ledger.up, ledger.down):
                 count({"values": mine.nbytes})
-            ledger.sent += mine.nbytes
-            ledger.received += total.nbytes
             keys = codec.shared_keys(message.dim, step)
-            if total.dtype == np.float32 and (at := _sparse.first_nonfinite(total)) >= 0:
+            if (at := _sparse.first_nonfinite(mean)) >= 0:
                 raise DataError(f"allreduce: the sum over {comm.size} ranks overflows fp32 at key {at if keys is None else keys[at]}")
-            mean = values.decode(total.view(np.uint8), None, step, message.nnz)
-            mean *= np.float32(1.0 / comm.size)
-            summed = Gradient.trusted(mean, message.dim, keys)
-            return summed if keys is None else summed.without_zeros()
+            averaged = Gradient.trusted(mean, message.dim, keys)
+            return averaged if keys is None else averaged.without_zeros()
 
 
-def _allreduce(comm, mine, total, values):
+def _with_common_peak(exchange, step):
+    """The codec, scaled so that the sum over all ranks cannot wrap: the ranks agree on the largest magnitude."""
     from mpi4py import MPI
 
-    if mine.dtype == np.float32:
-        kind, operation = MPI.FLOAT, MPI.SUM
-    else:
-        kind = MPI.UINT16_T
+    comm, watch, codec = exchange.comm, exchange.watch, exchange.codec
+    with watch("encode"):
+        peak = np.array([codec.peak(exchange.encoded, step)], np.float32)
+    with watch("wait"):
+        comm.Barrier()
+    with watch("transfer"):
+        comm.Allreduce(MPI.IN_PLACE, peak, op=MPI.MAX)
+        exchange.ledger.control += peak.nbytes
+    return codec.with_peak(float(peak[0]), comm.size)
 
-        def add(operand, result, _):
-            a, b = (np.frombuffer(buffer, np.uint8) for buffer in (operand, result))
-            x, y = (values.decode(buffer, None, None, len(buffer) // 2) for buffer in (a, b))
-            b[:] = values.encode(np.clip(x + y, -LARGEST, LARGEST), None, None)
 
-        operation = MPI.Op.Create(add, commute=True)
-    try:
-        for start in range(0, len(mine), MAX_WORDS):
-            stop = min(start + MAX_WORDS, len(mine))
-            comm.Allreduce([mine[start:stop], stop - start, kind], [total[start:stop], stop - start, kind], op=operation)
-    finally:
-        if operation != MPI.SUM:
-            operation.Free()
+def _sum(comm, mine, ledger):
+    total = np.empty_like(mine)
+    for start, stop in pieces(len(mine)):
+        comm.Allreduce(mine[start:stop], total[start:stop])
+    ledger.sent += mine.nbytes
+    ledger.received += total.nbytes
+    return total
+
+
+def _mean_of_halves(exchange, mine, values):
+    """float32: the mean over ranks of 16-bit floats, itself rounded to 16 bits."""
+    comm, watch, ledger = exchange.comm, exchange.watch, exchange.ledger
+    size, share = comm.size, -(-len(mine) // comm.size)
+    with watch("transfer"):
+        padded = np.zeros(size * share, np.uint16)
+        padded[: len(mine)] = mine
+        theirs = swap_evenly(comm, padded.reshape(size, share), ledger)
+    with watch("decode"):
+        total = np.zeros(share, np.float32)
+        for words in theirs:
+            total += values.decode(words.view(np.uint8), None, None, share) * np.float32(1 / size)
+    with watch("encode"):
+        reply = values.encode(total, None, None).view(np.uint16)
+    with watch("wait"):
+        comm.Barrier()
+    with watch("transfer"):
+        everything = collect_evenly(comm, reply, ledger)
+    with watch("decode"):
+        return values.decode(everything[: len(mine)].view(np.uint8), None, None, len(mine))

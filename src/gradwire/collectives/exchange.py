@@ -1,17 +1,41 @@
 """Exchange: one rank's side of averaging gradients, and `average`, the same in one call for any mpi4py program."""
 
+from typing import NamedTuple
+
+import numpy as np
+
 from .. import spec
+from ..codecs.base import Codec
 from ..codecs.none import densify
+from ..gradient import Gradient
+from ..message import Message
 from ..step import Step
 from ..stopwatch import Stopwatch
 from .base import Ledger
+
+
+class Part(NamedTuple):
+    """A part of a gradient that is encoded as one message: its keys count from `start`. step: encodes and decodes it."""
+
+    gradient: Gradient
+    start: int
+    step: Step
+
+
+class Sent(NamedTuple):
+    """One message of this rank's step: the part of the gradient that it encodes, and what decodes it."""
+
+    part: Part
+    message: Message
+    codec: Codec
 
 
 class Exchange:
     """codec, downlink, collective and error feedback bound to a communicator.
 
     downlink: a codec, or None for the codec itself. feedback: None or an ErrorFeedback. Raises IncompatibleError for a bad pair,
-    before any MPI call. `watch` and `ledger` collect times and bytes; `sent` is the gradient that the last message encodes.
+    before any MPI call. `watch` and `ledger` collect times and bytes. After a step, `encoded` is the gradient that went into its messages,
+    residual included (None if this rank encoded nothing), and `sent` lists those.
     """
 
     def __init__(self, comm, codec, collective, *, downlink=None, feedback=None, watch=None, ledger=None):
@@ -23,23 +47,72 @@ class Exchange:
         self.downlink = self.codec if downlink is None else downlink
         self.watch = Stopwatch() if watch is None else watch
         self.ledger = Ledger() if ledger is None else ledger
-        self.sent = None
+        self.encoded, self.sent = None, []
+
+    def average(self, gradient, step):
+        """Gradient: the mean over ranks of the decoded messages, the same bits on every rank. A collective call."""
+        self.encoded, self.sent = None, []
+        return self.collective.average(self, gradient, step)
 
     def encode(self, gradient, step):
         """Message of the gradient, plus what earlier messages lost when there is error feedback."""
+        with self.watch("encode"):
+            self.prepare(gradient)
+            return self.pack(self.codec, step)
+
+    def encode_parts(self, gradient, step, split):
+        """Yields a Message for each part: split(gradient) gives Parts, side by side, which together are the gradient.
+
+        A sparsifier sees the whole gradient, so that its ratio means what it says; the parts travel as the rest of the codec
+        encodes them, `codec.unsparsified`. Exhaust it: error feedback is updated at the end.
+        """
+        with self.watch("encode"):
+            self.prepare(gradient)
+            parts = split(self.codec.sparsify(self.encoded, step))
+        for part in parts:
+            with self.watch("encode"):
+                message = self._message(self.codec.unsparsified, part)
+            yield message
+        with self.watch("encode"):
+            self.remember()
+
+    def decoded(self):
+        """Gradient: what this step's messages of this rank decode to."""
+        parts = [(sent.codec.decode(sent.message, sent.part.step), sent.part.start) for sent in self.sent]
+        return parts[0][0] if len(parts) == 1 else joined(parts, self.encoded.dim)
+
+    def prepare(self, gradient):
+        """Make `encoded` of the gradient: plus the residual, and dense if the collective wants that."""
         if self.feedback is not None:
             gradient = self.feedback.compensate(gradient)
         if self.collective.needs_dense and not self.codec.shares_keys:
             gradient = densify(gradient, getattr(self.codec, "force", False), self.collective.name)
-        message = self.codec.encode(gradient, step)
-        if self.feedback is not None:
-            self.feedback.update(gradient, self.codec.decode(message, step))
-        self.sent = gradient
+        self.encoded = gradient
+
+    def pack(self, codec, step):
+        """Message of `encoded`; not timed here."""
+        message = self._message(codec, Part(self.encoded, 0, step))
+        self.remember()
         return message
 
-    def average(self, message, step):
-        """Gradient: the mean over ranks of the decoded messages, the same bits on every rank. A collective call."""
-        return self.collective.exchange(self.comm, message, self.codec, step, downlink=self.downlink, watch=self.watch, ledger=self.ledger)
+    def remember(self):
+        """Keep what the step's messages lost, for the next step."""
+        if self.feedback is not None:
+            self.feedback.update(self.encoded, self.decoded())
+
+    def _message(self, codec, part):
+        message = codec.encode(part.gradient, part.step)
+        self.sent.append(Sent(part, message, codec))
+        return message
+
+
+def joined(parts, dim):
+    """Gradient of (Gradient, first key) pairs, in order: dense if all are and they cover dim, else sparse."""
+    if all(part.is_dense for part, _ in parts) and sum(part.dim for part, _ in parts) == dim:
+        return Gradient.trusted(np.concatenate([part.values for part, _ in parts]), dim)
+    sparse = [(part.to_sparse(), start) for part, start in parts]
+    keys = np.concatenate([np.empty(0, np.uint32), *(part.keys + np.uint32(start) for part, start in sparse)])
+    return Gradient.trusted(np.concatenate([np.empty(0, np.float32), *(part.values for part, _ in sparse)]), dim, keys)
 
 
 def average(comm, gradient, codec, collective="allgather", *, downlink=None, feedback=None, step=None):
@@ -51,4 +124,4 @@ def average(comm, gradient, codec, collective="allgather", *, downlink=None, fee
     """
     exchange = Exchange(comm, codec, collective, downlink=downlink, feedback=feedback)
     step = step or Step()
-    return exchange.average(exchange.encode(gradient, Step(step.index, step.seed, comm.rank)), step)
+    return exchange.average(gradient, Step(step.index, step.seed, comm.rank))

@@ -4,10 +4,10 @@ codec and broadcasts it. Two-way compression; the root's link and cores are the 
 
 from dataclasses import dataclass, replace
 
-from ..codecs.base import Reduction
 from ..errors import IncompatibleError
 from ..message import Message
-from .base import Collective, collect, mean_of, share_sizes, spread
+from .base import Collective, mean_of
+from .transport import collect, spread
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class GatherBcast(Collective):
     name = "gather_bcast"
     summary = "a root decodes, averages, encodes again and broadcasts"
     paper = "the driver of SketchML and FastSGD; Natural Compression, Algorithm 1"
-    accepts = frozenset((Reduction.SUM, Reduction.MERGE, Reduction.GATHER))
     has_downlink = True
 
     def check(self, uplink, downlink=None, size=1):
@@ -27,18 +26,19 @@ class GatherBcast(Collective):
         if not 0 <= self.root < size:
             raise IncompatibleError(f"gather_bcast: expected a root in 0 … {size - 1}, got {self.root}")
 
-    def exchange(self, comm, message, codec, step, *, downlink, watch, ledger):
+    def average(self, exchange, gradient, step):
+        comm, watch, ledger, downlink = exchange.comm, exchange.watch, exchange.ledger, exchange.downlink
+        message = exchange.encode(gradient, step)
         # The driver is one more sender: its random numbers, shared ones too, are those of no worker.
         driver = replace(step, seed=step.shared("downlink"), rank=comm.size)
         reply = None
         with watch("wait"):
             comm.Barrier()
         with watch("transfer"):
-            sizes = share_sizes(comm, message.nbytes, ledger)
-            buffers = collect(comm, message.buffer, sizes, ledger, self.root)
+            buffers = collect(comm, message.buffer, ledger, self.root)
         if comm.rank == self.root:
             with watch("decode"):
-                mean = mean_of(codec, [Message.from_bytes(buffer) for buffer in buffers], step, message.dim)
+                mean = mean_of(exchange.codec, [Message.from_bytes(buffer) for buffer in buffers], step, message.dim)
             with watch("encode"):
                 reply = downlink.encode(mean, driver).buffer
         with watch("wait"):

@@ -1,0 +1,105 @@
+"""hierarchical: the ranks of a node hand their gradients to its leader uncompressed, over shared memory; the leaders compress the nodes'
+means and average them with another collective; each leader hands the result on. The network sees one message per node instead of one
+per rank, and quantisation errs once per node.
+
+Uplink and downlink bytes are those between leaders; what stays inside a node is in sent, received and local. Error feedback is the
+leader's, of its node's mean. MPI says which ranks share memory, and moves their bytes through it.
+"""
+
+import copy
+from dataclasses import dataclass, replace
+
+from ..errors import ConfigError
+from ..gradient import Gradient
+from ..message import Message
+from ..spec import codec as parse
+from ..spec import one
+from .base import Collective, mean_of
+from .transport import collect, spread
+
+_GROUPS = {}
+"""MPI key values: under which a communicator keeps its (node, leaders) for each per_node."""
+
+
+@dataclass(frozen=True)
+class Hierarchical(Collective):
+    """per_node: 0 for the ranks that share memory, else nodes of so many consecutive ranks, to try it on one machine.
+    between: specification of the leaders' collective, any but this one."""
+
+    per_node: int = 0
+    between: str = "allgather"
+
+    name = "hierarchical"
+    summary = "uncompressed inside a node, compressed between the nodes' leaders"
+    paper = ""
+
+    def __post_init__(self):
+        if type(self.per_node) is not int or self.per_node < 0:
+            raise ConfigError(f"expected per_node as an integer ≥ 0, got {self.per_node!r}")
+        if isinstance(self._between, Hierarchical):
+            raise ConfigError("hierarchical: expected another collective between the leaders")
+
+    @property
+    def has_downlink(self):
+        return self._between.has_downlink
+
+    @property
+    def _between(self):
+        return one("collectives", self.between)
+
+    def check(self, uplink, downlink=None, size=1):
+        self._between.check(uplink, downlink, -(-size // self.per_node) if self.per_node else size)
+
+    def average(self, exchange, gradient, step):
+        node, leaders = _groups(exchange.comm, self.per_node)
+        watch, ledger, raw = exchange.watch, exchange.ledger, parse("raw+fp32")
+        with watch("encode"):
+            mine = raw.encode(gradient, step) if node.size > 1 else None
+        if mine is not None:
+            with watch("wait"):
+                node.Barrier()
+            with watch("transfer"):
+                buffers = collect(node, mine.buffer, ledger, 0)
+                ledger.local += mine.nbytes
+        reply = None
+        if leaders is not None:
+            if mine is not None:
+                with watch("decode"):
+                    gradient = mean_of(raw, [Message.from_bytes(buffer) for buffer in buffers], step, gradient.dim)
+                    share = node.size * leaders.size / exchange.comm.size  # nodes of different sizes count for their ranks
+                    if share != 1:
+                        gradient = Gradient.trusted(gradient.values * gradient.values.dtype.type(share), gradient.dim, gradient.keys)
+            inner = copy.copy(exchange)
+            inner.comm, inner.collective = leaders, self._between
+            mean = inner.collective.average(inner, gradient, replace(step, rank=leaders.rank))
+            exchange.encoded, exchange.sent = inner.encoded, inner.sent
+            if mine is None:
+                return mean
+            with watch("encode"):
+                reply = raw.encode(mean, step).buffer
+        with watch("wait"):
+            node.Barrier()
+        with watch("transfer"):
+            before = ledger.sent
+            reply = spread(node, reply, ledger, 0)
+            ledger.local += ledger.sent - before
+        with watch("decode"):
+            return raw.decode(Message.from_bytes(reply), step)
+
+
+def _groups(comm, per_node):
+    """(this node's ranks, the nodes' leaders or None on other ranks), made once for each communicator."""
+    from mpi4py import MPI
+
+    if not _GROUPS:
+        _GROUPS["key"] = MPI.Comm.Create_keyval()
+    known = comm.Get_attr(_GROUPS["key"]) or {}
+    if per_node not in known:
+        if per_node:
+            node = comm.Split(comm.rank // per_node, comm.rank)
+        else:
+            node = comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
+        leaders = comm.Split(0 if node.rank == 0 else MPI.UNDEFINED, comm.rank)
+        known[per_node] = node, None if leaders == MPI.COMM_NULL else leaders
+        comm.Set_attr(_GROUPS["key"], known)
+    return known[per_node]
