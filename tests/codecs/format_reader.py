@@ -52,11 +52,13 @@ PARTS = {
         "terngrad": {"clip": 0.0, "group_size": 0},
         "onebit": {"group_size": 0},
         "sign": {"group_size": 0},
+        "integer": {"bits": 8, "rounding": "stochastic"},
     },
 }  # fmt: skip
 # sparsifier, keys (None: the option `keys`), values, options of the values that the preset sets itself
 PRESETS = {
     "none": (None, "raw", "fp32", {}),
+    "intsgd": (None, "raw", "integer", {}),
     "fp16": (None, "raw", "fp16", {}),
     "bf16": (None, "raw", "bf16", {}),
     "adam-sparse": ("nonzero", "raw", "fp32", {}),
@@ -518,6 +520,16 @@ def uniform(tables, data, n, o):
     return (((top - codes) * low + codes * high) * (F64(1) / F64(top))).astype(F32)
 
 
+def integer(tables, data, n, o):
+    peak = tables.floats(1).astype(F64)[0]
+    payloads = tables.number(4)
+    check(peak >= 0 and payloads > 0, "no peak or no payloads")
+    limit = (2 ** (o["bits"] - 1) - 1) // payloads
+    codes = data.array(f"<i{o['bits'] // 8}", n).astype(np.int64)
+    check(limit > 0 and (np.abs(codes) <= limit).all(), "a code beyond the limit")
+    return (codes * (peak / limit)).astype(F32)
+
+
 def zipml_optimal(tables, data, n, o):
     levels = tables.floats(2 ** o["bits"])
     return levels[data.packed(n, o["bits"])]
@@ -666,7 +678,22 @@ def sign(tables, data, n, o):
 
 VALUES = {
     f.__name__: f
-    for f in (fp32, fp16, bf16, uniform, zipml_optimal, logquant, quantile, natural, dithering, natural_dithering, terngrad, onebit, sign)
+    for f in (
+        fp32,
+        fp16,
+        bf16,
+        uniform,
+        zipml_optimal,
+        logquant,
+        quantile,
+        natural,
+        dithering,
+        natural_dithering,
+        terngrad,
+        onebit,
+        sign,
+        integer,
+    )
 }
 
 

@@ -29,7 +29,7 @@ SPECS = [
     "partitioned+fp32", "partitioned(length_bits=4, width_bits=3)+fp32", "bitmap+fp32", "rle+fp32", "deflate+fp32",
     "raw+quantile(exact_tail=0.05, center=mean)", "raw+quantile(buckets=20, signs=split, coding=huffman)",
     "sampled_topk(ratio=0.25)+raw+fp16", "randomk(ratio=0.25)+raw+natural", "randomk(k=50, shared=true)+fp32",
-    "randomk(k=70, shared=true)+raw+minmax",
+    "randomk(k=70, shared=true)+raw+minmax", "intsgd(bits=32)", "raw+integer(bits=16)",
 ]  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Integer(ValueCoder):
     def with_peak(self, peak, size):
         self.check_sum(size)
         coder = copy.copy(self)
-        object.__setattr__(coder, "_common", (peak, size))
+        object.__setattr__(coder, "_common", (float(np.float32(peak)), size))
         return coder
 
     def tables_nbytes(self, payload, nnz):
@@ -81,7 +81,7 @@ class Integer(ValueCoder):
         noise = 0.5
         if self.unbiased:
             noise = (_rows.random32(step.private("integer"), np.arange(len(values))) + 0.5) * 2.0**-32
-        codes = np.floor(values * (limit / peak if peak else 0.0) + noise)
+        codes = np.floor(values.astype(np.float64) * (limit / peak if peak else 0.0) + noise)
         payload[_HEAD.size :].view(self._wire)[:] = np.clip(codes, -limit, limit)
         return payload
 
