@@ -88,6 +88,11 @@ def mpi_environment():
 
 
 @pytest.fixture
+def mpi_environ():
+    return mpi_environment()
+
+
+@pytest.fixture
 def comm():
     from mpi4py import MPI
 

@@ -9,6 +9,8 @@ leader's, of its node's mean. MPI says which ranks share memory, and moves their
 import copy
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..errors import ConfigError
 from ..gradient import Gradient
 from ..message import Message
@@ -66,9 +68,10 @@ class Hierarchical(Collective):
             if mine is not None:
                 with watch("decode"):
                     gradient = mean_of(raw, [Message.from_bytes(buffer) for buffer in buffers], step, gradient.dim)
-                    share = node.size * leaders.size / exchange.comm.size  # nodes of different sizes count for their ranks
-                    if share != 1:
-                        gradient = Gradient.trusted(gradient.values * gradient.values.dtype.type(share), gradient.dim, gradient.keys)
+            share = node.size * leaders.size / exchange.comm.size
+            if share != 1:  # nodes of different sizes count for their ranks
+                with watch("encode"):
+                    gradient = Gradient.trusted(gradient.values * np.float32(share), gradient.dim, gradient.keys)
             inner = copy.copy(exchange)
             inner.comm, inner.collective = leaders, self._between
             mean = inner.collective.average(inner, gradient, replace(step, rank=leaders.rank))
