@@ -167,7 +167,7 @@ def test_errors_while_training(stack, capsys, monkeypatch, wanted, code, message
         (["run", "nowhere"], "gradwire: no file 'nowhere'; unknown experiment 'nowhere'; known: toys\n"),
         (["run", "toys", "--set", "run.epoch=1"], "unknown key 'run.epoch' (did you mean 'run.epochs'?)"),
         (["run", "toys", "--codec", "nothing"], "codec.uplink: unknown codec or part 'nothing'"),
-        (["run", "toys", "--set", "collective.name=allreduce"], "pairs that work: adam-sparse with gather_bcast, adam-sparse with allgather\n"),
+        (["run", "toys", "--set", "collective.name=allreduce"], "pairs that work: adam-sparse with gather_bcast, adam-sparse with allgather, "),
         (["run", "toys", "--ranks", "0"], "argument --ranks: expected an integer ≥ 1, got '0'"),
         (["run", "toys", "--rank"], "expected one argument"),
         (["run"], "the following arguments are required: EXPERIMENT"),

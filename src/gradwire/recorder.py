@@ -29,7 +29,7 @@ PER_RANK = {
     **{f"{phase}_{clock}_s": ("s", f"{clock} time of the phase {phase}") for phase in PHASES for clock in ("wall", "cpu")},
     "comm_wait_s": ("s", "part of comm_wall_s spent waiting for the last rank to arrive"),
     "uplink_bytes": ("B", "this rank's own messages"),
-    "downlink_bytes": ("B", "what came back: the broadcast messages, the others' messages, or the reduced buffers"),
+    "downlink_bytes": ("B", "what came back: the broadcast messages, the owners' messages, the others' messages, or the reduced buffers"),
     **{
         f"{link}_{part}_bytes": ("B", f"{part} bytes of {link}_bytes")
         for link in ("uplink", "downlink")
@@ -37,6 +37,7 @@ PER_RANK = {
     },
     "sent_bytes": ("B", "buffers handed to MPI as a sender, each once"),
     "received_bytes": ("B", "buffers handed to MPI as a receiver, each once"),
+    "local_bytes": ("B", "of sent_bytes, what stayed inside a node (hierarchical)"),
     "control_bytes": ("B", "sizes and flags sent beside the messages"),
     "dense_baseline_bytes": ("B", "uplink of uncompressed dense fp32: 4 · dim a step"),
     "sparse_baseline_bytes": ("B", "uplink of uncompressed sparse pairs: 8 · nnz a step"),

@@ -139,6 +139,7 @@ class Training:
             "comm_wait_s": watch.wall["wait"],
             "sent_bytes": ledger.sent,
             "received_bytes": ledger.received,
+            "local_bytes": ledger.local,
             "control_bytes": ledger.control,
             "dense_baseline_bytes": 4 * self.dim * self.steps_per_epoch,
             "sparse_baseline_bytes": 8 * counts["nnz"],
