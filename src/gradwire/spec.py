@@ -101,6 +101,8 @@ BUILTIN = {
     },
     "datasets": {
         "flights": "data.flights:Flights",
+        "news20": "data.news20:News20",
+        "debian-contents": "data.contents:DebianContents",
         "libsvm": "data.libsvm:LibSVM",
         "synthetic-kdd10": "data.synthetic:SyntheticKDD10",
         "synthetic-kdd12": "data.synthetic:SyntheticKDD12",
