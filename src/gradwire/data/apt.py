@@ -45,15 +45,18 @@ def fetch_contents(folder):
     configuration = folder / "apt.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder))
     failure = _apt(configuration, "update").stderr.strip()
-    lists = []
+    lists, others = [], set()
     for line in _apt(configuration, "indextargets", "--format", _FORMAT, "Created-By: Gradwire-Contents").stdout.splitlines():
         origin, suite, codename, component, architecture, path = line.split("\t")
         is_release = "-" not in suite  # not stable-updates, stable-security, stable-backports
         if origin == "Debian" and is_release and component == "main" and os.path.isfile(path):
             lists.append((codename, architecture, path))
+        else:
+            others.add(f"{origin} {suite} {component}")
     releases = sorted({codename for codename, _, _ in lists})
     if len(releases) != 1:
-        found = f"those of {' and '.join(releases)}" if releases else f"none ({failure.splitlines()[0] if failure else 'without an error'})"
+        why = failure.splitlines()[0] if failure else f"it knows {', '.join(sorted(others)) or 'no sources'}"
+        found = f"those of {' and '.join(releases)}" if releases else f"none ({why})"
         raise DataError(f"debian-contents needs the Contents lists of one Debian release, and apt gave {found}: {_REMEDY}")
     return releases[0], [path for _, _, path in sorted(lists)]
 

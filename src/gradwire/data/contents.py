@@ -34,7 +34,20 @@ from .assembly import Assembly, hash_split, share
 from .base import CSR, HASHED_LAYOUTS, Dataset, alone, check_choice, check_fraction, check_integer
 
 DEVELOPMENT = (
-    *("cli-mono", "debug", "devel", "gnu-r", "golang", "haskell", "interpreters", "introspection", "java", "javascript", "libdevel", "libs"),
+    *(
+        "cli-mono",
+        "debug",
+        "devel",
+        "gnu-r",
+        "golang",
+        "haskell",
+        "interpreters",
+        "introspection",
+        "java",
+        "javascript",
+        "libdevel",
+        "libs",
+    ),
     *("lisp", "ocaml", "oldlibs", "perl", "php", "python", "ruby", "rust", "vcs"),
 )
 
