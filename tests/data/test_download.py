@@ -1,19 +1,13 @@
-"""Downloads from a server of our own that can resume, cut connections, change its file and redirect; archives that are hostile."""
+"""Downloads from a server of our own that can resume, cut connections, change its file and redirect."""
 
-import bz2
-import gzip
 import hashlib
-import io
-import lzma
-import tarfile
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from gradwire.data import download
-from gradwire.data.download import fetch, unpack
+from gradwire.data.download import fetch
 from gradwire.errors import DataError
 
 CONTENT = bytes(range(256)) * 400  # 102,400 bytes
@@ -38,8 +32,10 @@ class Server(BaseHTTPRequestHandler):
         server, content, status, headers = self.server, self.server.content, 200, {}
         if server.tag:
             headers["ETag"] = server.tag
+        if server.modified:
+            headers["Last-Modified"] = server.modified
         asked = self.headers.get("Range")
-        if asked and server.resumes and self.headers["If-Range"] == server.tag:
+        if asked and server.resumes and self.headers["If-Range"] in (server.tag, server.modified):
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(content):
                 self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
@@ -66,7 +62,7 @@ class Server(BaseHTTPRequestHandler):
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         server.content, server.tag, server.resumes, server.cuts, server.ranges = CONTENT, '"v1"', True, [], []
-        server.content_range = server.redirect = None
+        server.content_range = server.redirect = server.modified = None
         server.url = f"http://127.0.0.1:{server.server_address[1]}/file"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -91,7 +87,7 @@ def test_a_file_comes_once_and_leaves_nothing_else(server, tmp_path):
     for _ in range(2):
         assert get(server, path).read_bytes() == CONTENT
     assert len(server.ranges) == 1
-    assert [one.name for one in path.parent.iterdir()] == ["file"]
+    assert sorted(one.name for one in path.parent.iterdir()) == ["file", "file.lock"]
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path):
@@ -128,6 +124,23 @@ def test_without_a_strong_validator_nothing_is_continued(server, tmp_path, tag):
     assert server.ranges == [None] * 3
 
 
+def test_the_time_of_the_last_change_is_a_validator_too(server, tmp_path):
+    server.tag, server.modified = 'W/"weak"', "Mon, 01 Jan 2024 00:00:00 GMT"
+    server.cuts = [50_000]
+    assert get(server, tmp_path / "file").read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=50000-"]
+
+
+def test_two_jobs_download_once(server, tmp_path):
+    threads = [threading.Thread(target=get, args=(server, tmp_path / "file")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
 def test_a_file_that_changed_in_between_is_downloaded_anew(server, tmp_path):
     part_of(tmp_path / "file", b"x" * 70_000, tag='"v0"')
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
@@ -160,7 +173,7 @@ def test_checksums(server, tmp_path, algorithm):
     wrong = f"{algorithm}:{'0' * len(right)}"
     with pytest.raises(DataError, match=rf"/file: expected {algorithm} 0+, got {right}"):
         get(server, tmp_path / "wrong", wrong)
-    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "file.lock", "wrong.lock"]
     with pytest.raises(DataError, match=f"got {right}"):  # a file of the user's is checked, and left alone
         get(server, tmp_path / "file", wrong)
     assert (tmp_path / "file").exists()
@@ -170,7 +183,7 @@ def test_a_missing_file_is_named_in_one_line(server, tmp_path):
     server.url += "s"
     with pytest.raises(DataError, match=r"cannot download http://127\.0\.0\.1:\d+/files: the server answered 404 Not Found$"):
         get(server, tmp_path / "file")
-    assert list(tmp_path.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["file.lock"]
 
 
 def test_without_a_network_the_error_says_what_helps(server, tmp_path):
@@ -201,69 +214,3 @@ def test_a_full_disk_is_noticed_before_the_download(server, tmp_path, monkeypatc
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(DataError, match="needs 102,400 more bytes in .*, where 1,000 are free"):
         get(server, tmp_path / "file")
-
-
-def tar(path, members, mode):
-    with tarfile.open(path, mode) as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
-@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, gzip.compress, bytes])
-def test_files_are_unpacked_by_what_they_are_not_by_name(tmp_path, pack):
-    (tmp_path / "packed").write_bytes(pack(CONTENT[:5000]) + (pack(CONTENT[5000:])))
-    unpack(tmp_path / "packed", tmp_path / "text")
-    assert (tmp_path / "text").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_one_member_of_a_tar(tmp_path, mode):
-    tar(tmp_path / "a.tar", {"../../escaped": b"no", "d/train": CONTENT, "/etc/passwd2": b"no"}, mode)
-    unpack(tmp_path / "a.tar", tmp_path / "text", "d/train")
-    assert (tmp_path / "text").read_bytes() == CONTENT
-    unpack(tmp_path / "a.tar", tmp_path / "text", "../../escaped")  # the name decides what is read, never where it is written
-    assert (tmp_path / "text").read_bytes() == b"no"
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.tar", "text"]
-    with pytest.raises(DataError, match=r"expected d/test in .*a\.tar, found no such file"):
-        unpack(tmp_path / "a.tar", tmp_path / "text", "d/test")
-
-
-def test_a_link_in_a_tar_is_no_file(tmp_path):
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        link = tarfile.TarInfo("train")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
-    with pytest.raises(DataError, match="found no such file"):
-        unpack(tmp_path / "a.tar", tmp_path / "text", "train")
-
-
-def test_one_member_of_a_zip(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("../escaped", b"no")
-        archive.writestr("train", CONTENT)
-    unpack(tmp_path / "a.zip", tmp_path / "text", "train")
-    assert (tmp_path / "text").read_bytes() == CONTENT
-    with pytest.raises(DataError, match=r"expected test in .*a\.zip, found \.\./escaped, train"):
-        unpack(tmp_path / "a.zip", tmp_path / "text", "test")
-
-
-@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, gzip.compress])
-@pytest.mark.parametrize("damage", ["cut", "flip"])
-def test_damaged_archives_are_named(tmp_path, pack, damage):
-    packed = bytearray(pack(CONTENT))
-    if damage == "cut":
-        del packed[-20:]
-    else:
-        packed[len(packed) // 2] ^= 0xFF
-    (tmp_path / "packed").write_bytes(packed)
-    with pytest.raises(DataError, match="cannot unpack .*packed: .*; remove it to have it downloaded again"):
-        unpack(tmp_path / "packed", tmp_path / "text")
-
-
-def test_what_is_not_the_archives_fault_is_not_blamed_on_it(tmp_path):
-    (tmp_path / "packed").write_bytes(bz2.compress(CONTENT))
-    with pytest.raises(DataError, match="cannot unpack .*No such file or directory.*") as raised:
-        unpack(tmp_path / "packed", tmp_path / "nowhere" / "text")
-    assert "remove it" not in str(raised.value)

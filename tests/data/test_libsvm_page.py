@@ -98,7 +98,7 @@ def test_files_are_fetched_unpacked_and_parsed(page, tmp_path, load_together, si
     assert meta["checksum"] == "sha256:" + "+".join(digests)
     assert [source["file"] for source in meta["sources"]] == ["small.bz2", "small.t.xz"]
     assert meta["source"] == FromPage.base
-    assert sorted(one.name for one in (tmp_path / "cache" / "downloads").iterdir()) == ["small.bz2", "small.t.xz"]
+    assert {one.name for one in (tmp_path / "cache" / "downloads").iterdir()} >= {"small.bz2", "small.t.xz"}
     assert not list(data.cache.folder(Small(), tmp_path / "cache").glob("**/*.svm"))
 
 

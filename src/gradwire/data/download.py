@@ -1,29 +1,23 @@
-"""Large files over https: resumed where they stopped, checked, and unpacked one member at a time.
+"""Large files over https, resumed where they stopped and checked. Nothing is unpacked here; see unpack.py.
 
 A file is downloaded as NAME.part and gets its name when it is complete and its checksum, where one is known, is right. NAME.part.tag
 keeps the server's validator (ETag or Last-Modified), without which a part is not continued: the file may be another one by then.
 """
 
-import bz2
-import gzip
 import hashlib
 import http.client
 import logging
-import lzma
 import shutil
-import tarfile
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from ..errors import DataError
+from . import cache
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _TIMEOUT_S = 60
-_PLAIN = {b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open}
 _UNKNOWN = -1
 
 
@@ -32,10 +26,17 @@ def fetch(url, path, checksum=None, schemes=("https",)):
 
     DataError in one line if it cannot be had, was cut, or is another file. schemes: for tests with a server of their own.
     """
-    if path.exists():
-        _check(path, checksum, f"{path}: ")
-        return path
     path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
+        cache.wait_for(lock)
+        if path.exists():
+            _check(path, checksum, f"{path}: ")
+        else:
+            _download(url, path, checksum, schemes)
+    return path
+
+
+def _download(url, path, checksum, schemes):
     part = path.with_name(f"{path.name}.part")
     opener = urllib.request.build_opener(_Redirects(schemes))
     _allow(url, schemes)
@@ -48,7 +49,6 @@ def fetch(url, path, checksum=None, schemes=("https",)):
         raise
     _tag(part).unlink(missing_ok=True)
     part.replace(path)
-    return path
 
 
 def _check(path, checksum, where):
@@ -100,8 +100,9 @@ def _receive(response, url, part, have):
         if not sent.startswith(f"bytes {have}-"):
             raise DataError(f"{url}: asked the server for the file from byte {have} on, and it sent {sent!r}")
     total = int(total) if total.isdigit() else _UNKNOWN
-    validator = response.headers.get("ETag") or response.headers.get("Last-Modified")
-    if validator and not validator.startswith("W/"):
+    tag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
+    validator = tag if tag and not tag.startswith("W/") else modified
+    if validator:
         _tag(part).write_text(validator)
     else:
         _tag(part).unlink(missing_ok=True)
@@ -144,40 +145,4 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, file, code, message, headers, address)
 
 
-def unpack(path, target, member=None):
-    """Write the text of a bz2, xz, gz, zip, tar (packed or not) or plain file to `target`, a path of the caller's choice.
-
-    member: the name of the file in a zip or tar, and nothing else of it is written, wherever its name points to. DataError if it is
-    not there, or the archive is damaged.
-    """
-    try:
-        with _opened(path, member) as source, open(target, "wb") as out:
-            shutil.copyfileobj(source, out, _BLOCK)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
-        hint = "" if getattr(error, "errno", None) else "; remove it to have it downloaded again"  # errno: no room, no permission
-        raise DataError(f"cannot unpack {path}: {error or type(error).__name__}{hint}") from error
-
-
-@contextmanager
-def _opened(path, member):
-    if member is None:
-        with open(path, "rb") as file:
-            head = file.read(6)
-        opened = next((opener for magic, opener in _PLAIN.items() if head.startswith(magic)), open)
-        with opened(path, "rb") as source:
-            yield source
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if member not in archive.namelist():
-                raise DataError(f"expected {member} in {path}, found {', '.join(archive.namelist()[:5]) or 'nothing'}")
-            with archive.open(member) as source:
-                yield source
-    else:
-        with tarfile.open(path, "r|*") as archive:
-            found = next((one for one in archive if one.isfile() and one.name == member), None)
-            if found is None:
-                raise DataError(f"expected {member} in {path}, found no such file")
-            yield archive.extractfile(found)
-
-
-__all__ = ["digest", "fetch", "unpack"]
+__all__ = ["digest", "fetch"]

@@ -15,8 +15,9 @@ from ..errors import ConfigError
 from ..gradient import MAX_DIM
 from .assembly import Assembly
 from .base import LAYOUTS, Dataset, alone, check_choice, check_fraction, check_integer
-from .download import digest, fetch, unpack
+from .download import digest, fetch
 from .libsvm import CONVENTIONS, LibSVM
+from .unpack import unpack
 
 PAGE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary"
 
