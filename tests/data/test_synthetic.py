@@ -7,20 +7,21 @@ import pytest
 
 import gradwire.data as data
 from gradwire.data.synthetic import SHARD_ROWS, Field, Generator, SyntheticKDD10, SyntheticKDD12, _inverse, scaled
+from gradwire.data.synthetic_ctr import SyntheticCTR
 from gradwire.errors import ConfigError
 
-BOTH = pytest.mark.parametrize("cls", [SyntheticKDD10, SyntheticKDD12])
+ALL = pytest.mark.parametrize("cls", [SyntheticKDD10, SyntheticKDD12, SyntheticCTR])
 
 
-@BOTH
+@ALL
 def test_cardinalities_sum_to_the_real_dimension(cls):
-    assert cls.dim == {"synthetic-kdd10": 29_890_095, "synthetic-kdd12": 54_686_452}[cls.name]
+    assert cls.dim == {"synthetic-kdd10": 29_890_095, "synthetic-kdd12": 54_686_452, "synthetic-ctr": 58_000_000}[cls.name]
     assert sum(field.cardinality for field in cls.fields) + cls.unique_features == cls.dim
     per_row = sum(field.present for field in cls.fields) + cls.unique_per_row
-    assert per_row == pytest.approx({"synthetic-kdd10": 29.4, "synthetic-kdd12": 11}[cls.name], abs=0.001)
+    assert per_row == pytest.approx({"synthetic-kdd10": 29.4, "synthetic-kdd12": 11, "synthetic-ctr": 100}[cls.name], abs=0.001)
 
 
-@BOTH
+@ALL
 def test_one_shard_has_the_real_shares(cls):
     generator = Generator(cls())
     rows = generator.rows(np.arange(SHARD_ROWS, 2 * SHARD_ROWS))
@@ -64,7 +65,7 @@ def test_inverse_follows_zipf_mandelbrot(field):
     assert np.abs(ours / exact - 1).max() < 0.03
 
 
-@BOTH
+@ALL
 def test_rows_depend_on_their_number_alone(cls):
     generator = Generator(cls(n_features=50_000))
     whole, part = generator.rows(np.arange(0, 300)), generator.rows(np.arange(100, 200))
@@ -76,7 +77,7 @@ def test_rows_depend_on_their_number_alone(cls):
     assert not np.array_equal(other.indices[:300], whole.indices[:300])
 
 
-@BOTH
+@ALL
 def test_the_cache_is_the_same_for_any_number_of_ranks(cls, load_together, tmp_path, monkeypatch):
     monkeypatch.setattr("gradwire.data.synthetic.SHARD_ROWS", 128)
     dataset = cls(rows=1000, n_features=20_000)
@@ -89,7 +90,7 @@ def test_the_cache_is_the_same_for_any_number_of_ranks(cls, load_together, tmp_p
     assert prepared.n_features == 20_000
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("n_features", [10_000, 500_000, 100_000_000])
 def test_a_smaller_or_larger_dimension_keeps_the_entries_per_row(cls, n_features):
     dataset = cls(n_features=n_features)
@@ -119,7 +120,7 @@ def test_the_planted_model_can_be_learned(tmp_path):
     assert log_loss(prepared.test.labels, guess) < log_loss(prepared.test.labels, np.full(len(guess), 0.044)) - 0.01
 
 
-@BOTH
+@ALL
 def test_identity_names_the_dimension(cls, tmp_path):
     assert data.cache.folder(cls(), tmp_path) == data.cache.folder(cls(n_features=cls.dim), tmp_path)
     assert data.cache.folder(cls(), tmp_path) != data.cache.folder(cls(n_features=20_000), tmp_path)

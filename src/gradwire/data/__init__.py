@@ -13,6 +13,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from .._ext import rows as _rows
 from ..errors import DataError
 from . import cache
 from .base import CSR, Dataset, Prepared, alone
@@ -64,6 +65,7 @@ def remove(dataset, cache_root=None):
 def describe(dataset, cache_root=None):
     """What `gradwire data info` prints of a prepared data set: a dict. DataError if it is not prepared.
 
+    active_features: ids that occur at all; once_share: the share of them that occur in one row only; both over all rows.
     positive_share is that of all rows, None for regression. gap_bits is the mean log₂ of the gaps between the sorted unique keys
     of the first 1,000 training rows: what the id layout does to the keys of a gradient.
     """
@@ -73,6 +75,7 @@ def describe(dataset, cache_root=None):
     prepared = cache.read(path)
     train, test, meta = prepared.train, prepared.test, prepared.meta
     rows, nnz = train.n_rows + test.n_rows, train.nnz + test.nnz
+    active, once = _occurring(prepared)
     positive = sum(int(np.count_nonzero(split.labels > 0)) for split in (train, test))
     return {
         "name": dataset.name,
@@ -81,6 +84,8 @@ def describe(dataset, cache_root=None):
         "train_rows": train.n_rows,
         "test_rows": test.n_rows,
         "features": prepared.n_features,
+        "active_features": active,
+        "once_share": once / max(active, 1),
         "nnz": nnz,
         "nnz_per_row": nnz / rows,
         "positive_share": positive / rows if prepared.task == "classification" else None,
@@ -91,6 +96,14 @@ def describe(dataset, cache_root=None):
         "folder": str(path),
         "bytes": sum(meta["files"].values()),
     }
+
+
+def _occurring(prepared):
+    """(features that occur, features that occur once) in training and test rows together. O(n_features) memory."""
+    counts = np.zeros(prepared.n_features, np.uint32)
+    for csr in (prepared.train, prepared.test):
+        _rows.count(csr.indices, counts)
+    return int(np.count_nonzero(counts)), int(np.count_nonzero(counts == 1))
 
 
 def _gap_bits(csr):

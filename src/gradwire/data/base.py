@@ -12,6 +12,8 @@ TASKS = ("classification", "regression")
 LAYOUTS = ("frequency", "hashed", "source")
 """How feature ids are numbered: by descending frequency in the training rows (ties by source id), by a seeded permutation, or as
 the source has them. It decides how far apart the keys of a gradient lie, so every data set that offers it says which was used."""
+HASHED_LAYOUTS = ("frequency", "hashed")
+"""Those of features that are hashed to begin with: their source has no numbers."""
 
 
 def alone():

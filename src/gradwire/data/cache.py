@@ -67,7 +67,7 @@ def claim(dataset, path):
     except OSError as error:
         raise DataError(f"cannot write to the cache folder {path.parent}: {error.strerror}; set GRADWIRE_CACHE to one that can") from error
     with lock:
-        _wait_for(lock)
+        wait_for(lock)
         if is_complete(path) and dataset.is_stale(read_meta(path)):
             shutil.rmtree(path)
         if is_complete(path):
@@ -81,12 +81,12 @@ def claim(dataset, path):
             shutil.rmtree(partial(path), ignore_errors=True)
 
 
-def _wait_for(lock):
+def wait_for(lock):
     """Hold the lock, which ends with the process however it ends. Some network file systems have none: then go on without."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _log.info("another process is preparing this data; waiting for it (%s)", lock.name)
+        _log.info("another process is preparing or downloading this; waiting for it (%s)", lock.name)
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         _log.warning("cannot lock %s (%s): do not prepare the same data twice at once", lock.name, error.strerror)

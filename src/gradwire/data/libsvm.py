@@ -77,7 +77,10 @@ class LibSVM(Dataset):
         return any(Path(old["path"]).is_file() and identify(Path(old["path"])) != old for old in meta["sources"])
 
     def prepare(self, folder, rank=0, size=1, barrier=alone):
-        assembly = Assembly(folder, rank, barrier, layout=self.layout, seed=self.seed)
+        self.assemble(Assembly(folder, rank, barrier, layout=self.layout, seed=self.seed), rank, size)
+
+    def assemble(self, assembly, rank, size, **about):
+        """Parse the files into an Assembly, all ranks together. about: what meta.json says of the source instead of their paths."""
         plan = assembly.parts / "plan"
         assembly.stage(lambda: plan.write_text(json.dumps([identify(path) for path in self.paths])) if rank == 0 else None)
         sources = json.loads(plan.read_text())
@@ -85,14 +88,9 @@ class LibSVM(Dataset):
         assembly.produce(*works)
         # rank 0 alone joins the parts, so only it needs to know
         convention, checksum = assembly.stage(lambda: (self._convention(assembly), _checksum(self.paths)) if rank == 0 else (None, None))
-        assembly.finish(
-            task=self.task,
-            source=", ".join(source["path"] for source in sources),
-            checksum=checksum,
-            relabel=None if convention is None else lambda labels: np.where(labels == CONVENTIONS[convention][1], 1, -1),
-            labels=convention,
-            sources=sources,
-        )
+        about = {"source": ", ".join(source["path"] for source in sources), "checksum": checksum, "sources": sources} | about
+        relabel = None if convention is None else lambda labels: np.where(labels == CONVENTIONS[convention][1], 1, -1)
+        assembly.finish(task=self.task, relabel=relabel, labels=convention, **about)
 
     def _parse(self, part, number, source, start, stop):
         """Add the lines that begin in [start, stop) of one file; note where its first three different labels stand."""
