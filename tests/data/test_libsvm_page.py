@@ -150,16 +150,10 @@ def test_bad_options_are_refused(options):
         URL(test_fraction=1.5)
 
 
-@pytest.mark.network
+@pytest.mark.internet
 def test_the_page_itself(tmp_path):
-    """Only where there is internet: the smallest of the files."""
-    dataset = spec.one("datasets", "news20.binary")
-    try:
-        prepared = data.load(dataset, tmp_path)
-    except DataError as error:
-        if "needs internet" in str(error):
-            pytest.skip(str(error))
-        raise
+    """The smallest of the files."""
+    prepared = data.load(spec.one("datasets", "news20.binary"), tmp_path)
     assert isinstance(prepared.train, CSR)
     assert prepared.train.n_rows + prepared.test.n_rows == 19_996
     assert prepared.n_features == 1_355_191
