@@ -7,7 +7,9 @@ configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, 
 import argparse
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -120,6 +122,29 @@ def _parser():
     _add_results(codecs)
     codecs.set_defaults(command=_bench_codecs)
 
+    calls = bench.add_parser(
+        "collectives",
+        help="time and bandwidth of each collective against message size, beside the MPI calls and OSU's method",
+        epilog="examples:\n  gradwire bench collectives --ranks 4\n  mpiexec -n 16 gradwire bench collectives allgather 'switch(slots=64)'",
+    )
+    calls.add_argument(
+        "collectives", nargs="*", metavar="COLLECTIVE", help="specifications; all that take dense gradients when none is given"
+    )
+    calls.add_argument(
+        "--ranks", type=_positive, metavar="P", help="ranks of each launch (default: 2); not under mpiexec, which has its own"
+    )
+    calls.add_argument(
+        "--sizes", type=_sizes, metavar="BYTES,…", help="bytes of a rank's values (default: 64 to 4 Mi, each four times the last)"
+    )
+    calls.add_argument("--calls", type=_positive, default=200, metavar="N", help="timed calls of each, at most (default: %(default)s)")
+    calls.add_argument(
+        "--launches", type=_positive, default=3, metavar="L", help="launches of mpiexec (default: %(default)s); under mpiexec 1"
+    )
+    calls.add_argument("--launch", type=int, default=0, help=argparse.SUPPRESS)
+    calls.add_argument("--rows", help=argparse.SUPPRESS)
+    _add_results(calls)
+    calls.set_defaults(command=_bench_collectives)
+
     for name, text in (("figures", "draw figures again from run files"), ("tables", "write tables again from run files")):
         command = commands.add_parser(name, help=text)
         command.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all that have runs when none is named")
@@ -136,6 +161,13 @@ def _positive(text):
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer ≥ 1, got {text!r}")
     return int(text)
+
+
+def _sizes(text):
+    sizes = [_positive(part) for part in text.split(",")]
+    if any(size % 4 for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected multiples of 4 bytes, got {text!r}")
+    return tuple(sizes)
 
 
 def _run(args):
@@ -344,6 +376,59 @@ def _bench_codecs(args):
     rows, notes = codecs.run(args.specs, **asked, progress=progress)
     codecs.save(path, rows, notes)
     print(summarise(path, args.results, path.stem if args.specs or args.gradients else "codecs"))
+
+
+def _bench_collectives(args):
+    """Under mpiexec one launch; else start --launches of them, each of which leaves its rows in a file, and put them together."""
+    found = launch.launcher()
+    if found:
+        launch.check_ranks(args.ranks, found.size)
+        return _measure_collectives(args)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(args.launches):
+            kept = Path(folder) / f"{number}.json"
+            own = [*args.arguments, "--launch", str(number), "--rows", str(kept)]
+            command, environ = launch.mpiexec_command(args.ranks or 2, own)
+            code = subprocess.run(command, env=environ, check=False).returncode
+            if code:
+                return code
+            attributes, more = json.loads(kept.read_text())
+            rows += more
+    return _report_collectives(args, attributes, rows)
+
+
+def _measure_collectives(args):
+    from mpi4py import MPI
+
+    from . import environment
+    from .bench import collectives
+
+    comm = _world(args.ranks)
+    try:
+        environment.keep_freed_memory()
+        attributes = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
+        offsets = collectives.clock_offsets(comm)
+        attributes["clock_offsets"] = "; ".join(f"rank {rank}: {a * 1e6:.2f} ± {b * 1e6:.2f} µs" for rank, (a, b) in enumerate(offsets))
+        rows = collectives.measure(comm, args.collectives, args.sizes or collectives.SIZES, args.calls, args.launch)
+        if comm.rank == 0 and args.rows:
+            Path(args.rows).write_text(json.dumps([attributes, rows]))
+        elif comm.rank == 0:
+            _report_collectives(args, attributes, rows)
+    except BaseException as problem:
+        return launch.fail(problem, comm)
+    return 0
+
+
+def _report_collectives(args, attributes, rows):
+    from datetime import UTC, datetime
+
+    from .bench import collectives
+    from .report.collectives import summarise
+
+    path = Path(args.results) / "bench" / f"collectives-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.hdf5"
+    collectives.save(path, rows, attributes)
+    print(summarise(path, args.results), flush=True)
 
 
 def _redraw(args):

@@ -84,6 +84,14 @@ def check_world(size, ranks, environ=os.environ):
 
 def mpiexec(ranks, arguments, environ=os.environ):
     """Replace this process by `mpiexec -n ranks gradwire arguments…`; its exit status is then mpiexec's."""
+    command, environ = mpiexec_command(ranks, arguments, environ)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(command[0], command, environ)
+
+
+def mpiexec_command(ranks, arguments, environ=os.environ):
+    """(command, environment) of `mpiexec -n ranks gradwire arguments…`. ConfigError if there is no mpiexec, or one starts no ranks."""
     if _LAUNCHED in environ:
         raise ConfigError(f"{environ[_LAUNCHED]} started this process, but not as one of several ranks. {_advice()}")
     command = find_mpiexec()
@@ -92,9 +100,7 @@ def mpiexec(ranks, arguments, environ=os.environ):
     environ = {**environ, _LAUNCHED: command}
     if ranks > len(cores()):
         environ.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")  # Open MPI refuses more ranks than cores
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(command, [command, "-n", str(ranks), sys.executable, "-m", "gradwire", *arguments], environ)
+    return [command, "-n", str(ranks), sys.executable, "-m", "gradwire", *arguments], environ
 
 
 def find_mpiexec():
