@@ -1,8 +1,9 @@
 """The α–β model (Hockney 1994) of a link: fitted to measured collectives, so that it can predict others.
 
 `fit` finds α (seconds per message) and β (seconds per byte) from (collective, ranks, bytes, seconds); costs.py has the formulas.
-It is least squares of the logarithms' differences, made robust by Huber's weights: a small and a large message count alike, too long
-counts like too short, and a measurement that another process disturbed counts little. It models no congestion: what concurrent flows lose is in the β of their collective.
+It is least squares of the logarithms' differences, made robust by Huber's weights: a small and a large message count alike, too
+long counts like too short, and a measurement that another process disturbed counts little. It models no congestion: what concurrent
+flows lose is in the β of their collective.
 """
 
 from dataclasses import dataclass

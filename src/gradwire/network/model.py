@@ -130,9 +130,7 @@ def predictions(sources, targets, extra=(), clock="wall"):
         goal = of_run(target, clock)
         predicted = predict(of_run(source, clock), link, target.ranks)
         found.append(
-            Comparison(
-                target.run_id, target.spec, name, target.ranks, rate, source.run_id, goal.steps * goal.step_s(), predicted.epoch_s
-            )
+            Comparison(target.run_id, target.spec, name, target.ranks, rate, source.run_id, goal.steps * goal.step_s(), predicted.epoch_s)
         )
     if not found:
         raise DataError("expected a run of the same codec and collective for at least one of the runs to predict, got none")

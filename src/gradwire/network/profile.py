@@ -101,7 +101,9 @@ class Profile:
     def measurement(self):
         """What the step's rest says about the link, for `link.fit`; DataError if there was none."""
         if not self.comm > 0 or self.ranks == 1:
-            raise DataError(f"{self.spec}: expected a run of several ranks with time left for the network, got {self.comm * 1e3:.3g} ms a step")
+            raise DataError(
+                f"{self.spec}: expected a run of several ranks with time left for the network, got {self.comm * 1e3:.3g} ms a step"
+            )
         return Measurement(self.collective, self.ranks, self.up, self.down, self.comm * self.every, self.rate_bps)
 
 
@@ -125,13 +127,14 @@ def of_run(run, clock=None):
     if collective not in _TWO_WAY:  # no message of the mean was made: one like the ranks' own, of as many entries as the mean has
         down = up * min(ranks**growth, most)
     wall, seconds = ({phase: _typical(run, f"{phase}_{each}_s") / steps for phase in _PHASES} for each in ("wall", clock))
-    rest = dict(spec=run.spec, collective=collective, ranks=ranks, steps=steps, up=up, down=down, growth=growth, most=most, every=every)
+    rest = {"spec": run.spec, "collective": collective, "ranks": ranks, "steps": steps, "every": every}
+    rest |= {"up": up, "down": down, "growth": growth, "most": most}
     root = run.config["collective"].get("root", 0)
     bare = Profile(**rest, **_apart(wall, rest, root))
     epoch = float(np.median(column(run, "epoch_time_s").max(axis=1)[steady(run)]))
     found = bare if clock == "wall" else Profile(**rest, **_apart(seconds, rest, root))
     if shared:
-        notes += (f"{run.spec}: ranks shared cores; phases are {'wall time all the same' if clock == 'wall' else 'CPU time'}",)
+        notes += (f"Ranks shared cores; phases are {'wall time all the same' if clock == 'wall' else 'CPU time, the network is a guess'}.",)
     extra = {"comm": epoch / steps - sum(bare.work().values()), "clock": "CPU" if clock == "cpu" else "wall", "notes": notes}
     return Profile(**{**vars(found), **extra, "rate_bps": float(run.environment.get("link_rate_bps", np.nan))})
 
@@ -152,7 +155,7 @@ def _growth(run, collective, up, down):
     if collective in _TWO_WAY and same and run.ranks > 1:
         return min(max(log(down / up) / log(run.ranks), 0.0), 1.0), ()
     why = "no message of the mean was recorded" if same else "the mean was sent by another codec"
-    return 1.0, (f"{run.spec}: {why}; its entries are taken to grow as if ranks shared no key, at most to dim",)
+    return 1.0, (f"{run.spec}: {why}; its entries are taken to grow as if ranks shared no key, at most to dim.",)
 
 
 def _apart(seconds, about, root):
