@@ -12,7 +12,7 @@ import numpy as np
 from .. import spec as specs
 from ..errors import ConfigError, DataError, IncompatibleError
 from ..report import describe
-from ..report.load import collect
+from ..report.load import collect, has_feedback
 from ..report.measures import measure
 from .link import Link, fit
 from .model import LATENCY_S, measurements
@@ -158,7 +158,7 @@ def _of_job(groups, notes, ranks, rate, latency, collective):
     rate, said = _rate(rate, recorded)
     alpha, inflation, why = _network(latency, groups)
     link, lines = Link.of_rate(rate, alpha), [*said, *why, *notes]
-    options = []
+    options, labels = [], _labels(groups)
     for group in groups:
         try:
             profile = _typical([_checked(each, ranks) for each in group.runs])
@@ -169,12 +169,18 @@ def _of_job(groups, notes, ranks, rate, latency, collective):
         lines += profile.notes
         row = measure(group)
         known = {"vnmse": row["vnmse_last"], "test_loss": row["test_loss"], "feedback": row.feedback}
-        options.append(option(group.label, profile, link, ranks, collective, inflation, **known))
+        options.append(option(labels[group.label], profile, link, ranks, collective, inflation, **known))
     if not options:
         raise ConfigError("nothing to compare: " + " ".join(lines))
     names = [run.config.get(section, {}).get("name", "?") for section in ("model", "data")]
     title = f"{run.experiment}: {names[0]} on {names[1]}; {run.ranks} ranks recorded, {describe.network(run)}"
     return _advice(title, f"advise-{run.experiment}", collective, ranks, link, options, lines, "the runs")
+
+
+def _labels(groups):
+    """{a group's label among all files: its label in this job}: the codec alone where that tells it from the others."""
+    short = [group.spec + (" +EF" if has_feedback(group.runs[0]) else "") for group in groups]
+    return {group.label: own if short.count(own) == 1 else group.label for group, own in zip(groups, short)}
 
 
 def _checked(run, ranks):

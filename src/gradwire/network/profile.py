@@ -134,7 +134,8 @@ def of_run(run, clock=None):
     epoch = float(np.median(column(run, "epoch_time_s").max(axis=1)[steady(run)]))
     found = bare if clock == "wall" else Profile(**rest, **_apart(seconds, rest, root))
     if shared:
-        notes += (f"Ranks shared cores; phases are {'wall time all the same' if clock == 'wall' else 'CPU time, the network is a guess'}.",)
+        said = "wall time all the same" if clock == "wall" else "CPU time, without waiting for a core"
+        notes += (f"Ranks shared cores; phases are {said}.",)
     extra = {"comm": epoch / steps - sum(bare.work().values()), "clock": "CPU" if clock == "cpu" else "wall", "notes": notes}
     return Profile(**{**vars(found), **extra, "rate_bps": float(run.environment.get("link_rate_bps", np.nan))})
 
