@@ -77,8 +77,17 @@ def test_reduce_scatter_beats_the_driver_for_many_ranks():
 
 
 def test_the_switch_carries_both_ways_at_once():
-    assert cost("switch", 4, 1000, 1000) == Cost(4, 3000)
-    assert cost("switch", 4, 1000, 2000) == Cost(4, 6000)
+    assert cost("switch", 4, 1000, 1000) == Cost(6, 3000)
+    assert cost("switch", 4, 1000, 2000) == Cost(6, 6000)
+
+
+def test_a_slot_of_the_switch_waits_for_its_sum():
+    assert cost("switch", 2, 262_272, 262_272).rounds == 1 + 2 + 2
+    assert cost("switch", 2, 262_273, 262_273).rounds == 1 + 2 + 4
+
+
+def test_halves_are_added_by_their_owners():
+    assert cost("allreduce_halves", 3, 300_000) == Cost(2 + 1 + 2 + 2, 200_000 + 200_000)
 
 
 def test_an_unknown_collective_names_the_known():

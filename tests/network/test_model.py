@@ -1,5 +1,7 @@
 """Predictions for runs whose truth is known: own settings, other rates, ranks and collectives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -186,3 +188,37 @@ def test_measured_collectives_help_where_runs_are_few(make_run):
     calls = [Measurement("gatherv", 4, size, 0, 1e-4 + 3 * size * beta, 1e8) for size in (1e4, 1e5)]
     found = predictions([make_run()], [make_run(rate_bps=1e9)], calls)
     assert found[0].error == pytest.approx(0, abs=1e-3)
+
+
+def hierarchical(make_run, ranks=4, per_node=2, **options):
+    """A run over nodes: what their leaders do is a run of half as many ranks, the others wait."""
+    inner = make_run(collective="allgather", ranks=ranks // per_node, total_steps=240 // per_node, growth=0.0, **options)
+    leader = np.arange(ranks) % per_node == 0
+    for name, values in inner.epochs.items():
+        if values.ndim == 2:
+            spread = np.repeat(values, per_node, axis=1)
+            inner.epochs[name] = spread * leader if name.startswith(("uplink", "downlink", "encode", "decode")) else spread
+    config = inner.config | {"collective": {"name": "hierarchical", "per_node": per_node}}
+    return replace(inner, config=config, ranks=ranks)
+
+
+def test_a_node_is_one_sender(make_run):
+    run = hierarchical(make_run, work={"update": 0.0})
+    profile = of_run(run)
+    assert (profile.per_node, profile.senders(4), profile.senders(7), profile.formula()) == (2, 2, 4, "allgather")
+    assert profile.up == 30_000
+    assert predict_run(run).epoch_s == pytest.approx(measured_s(run))
+    target = hierarchical(make_run, ranks=8, work={"update": 0.0})
+    assert predict_run(run, ranks=8).epoch_s == pytest.approx(measured_s(target))
+    assert measurements([run])[0].ranks == 2
+
+
+def test_nodes_are_known_only_to_a_run_that_had_them(make_run):
+    for run, asked in ((make_run(), "hierarchical"), (hierarchical(make_run), "allgather")):
+        with pytest.raises(IncompatibleError, match="record a run with it"):
+            predict_run(run, collective=asked, rate=1e9)
+
+
+@pytest.mark.parametrize(("spec", "name"), [("fp16", "allreduce_halves"), ("none", "allreduce")])
+def test_halves_are_not_added_by_mpi(make_run, spec, name):
+    assert of_run(make_run(spec, collective="allreduce", growth=0.0)).formula() == name

@@ -14,12 +14,14 @@ for one rank per host, read from its thresholds (MPIR_CVAR_…) and confirmed on
 - allreduce: recursive doubling up to 2,048 bytes, above it reduce-scatter and allgather; ranks beyond a power of two first hand their
   vector over, and get the result at the end.
 - alltoallv: a message to everyone else at once.
+- switch: P − 1 workers' packets through the aggregator's downlink, and the sums through its uplink at the same time.
 
 Around these each collective of gradwire has its barriers and says its sizes first (control messages of a few bytes, counted as rounds).
 Not in here: what the processors do (profile.py), several ranks on one host sharing its link, other traffic, packet loss.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 from ..errors import ConfigError, unknown
 
@@ -27,6 +29,9 @@ BCAST_TREE_RANKS, BCAST_TREE_BYTES, LONG_BYTES = 8, 12_288, 524_288
 ALLGATHER_SHORT_BYTES, ALLREDUCE_SHORT_BYTES = 81_920, 2_048
 BUFFERED_BYTES = 65_536
 """A message up to this size is in the socket's buffer when its send returns: it does not share the link with the next."""
+
+WINDOW_BYTES = 16 * (8 + 4 * 4096)
+"""What a worker of `switch` has on its way in its default slots."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,9 @@ class Cost:
 def cost(collective, ranks, up, down=0.0):
     """Cost of one exchange.
 
-    collective: allreduce, allgather, gather_bcast, reduce_scatter, hierarchical or switch, or an MPI call: barrier, bcast, gatherv,
-    allgatherv, alltoallv. ranks: those that have a link of their own (of hierarchical: the nodes). up: bytes of one rank's message;
+    collective: allreduce, allreduce_halves (of 16-bit floats), allgather, gather_bcast, reduce_scatter, hierarchical (nodes that allgather)
+    or switch, or an MPI call: barrier, bcast, gatherv, allgatherv, allreduce_call, alltoallv. ranks: those that have a link of their
+    own (of hierarchical: the nodes). up: bytes of one rank's message;
     of reduce_scatter the sum of its P parts. down: bytes of the average's message, of reduce_scatter the sum of the owners' parts;
     ignored where nothing is encoded again. ConfigError for an unknown name.
     """
@@ -124,9 +130,14 @@ def _reduce_scatter(ranks, up, down):
     return ranges + way_up + _allgather(ranks, down / ranks)
 
 
+def _allreduce_halves(ranks, up, down=0):
+    """Each rank adds a P-th of the values of all, and all gather the sums: for 16-bit floats, which MPI cannot add."""
+    return _barrier(ranks) + _alltoallv(ranks, up) + _barrier(ranks) + _allgatherv(ranks, up / ranks)
+
+
 def _switch(ranks, up, down):
-    """The aggregator is one of the ranks; sums leave it while packets still arrive, over the other direction of its link."""
-    return _barrier(ranks) + Cost(2, (ranks - 1) * max(up, down))
+    """Packets go to one of the ranks and sums come back over the other direction of its link; each slot waits for its sum."""
+    return _barrier(ranks) + Cost(2 + 2 * ceil(up / WINDOW_BYTES), (ranks - 1) * max(up, down))
 
 
 COSTS = {
@@ -136,6 +147,7 @@ COSTS = {
     "reduce_scatter": _reduce_scatter,
     "hierarchical": _allgather,
     "switch": _switch,
+    "allreduce_halves": _allreduce_halves,
     "barrier": _barrier,
     "bcast": _bcast,
     "gatherv": _gatherv,

@@ -125,10 +125,10 @@ def predictions(sources, targets, extra=(), clock="wall"):
         source = min(alike, key=lambda run: (abs(np.log(run.ranks / target.ranks)), run.run_id))
         refuse_ratio(source, target.ranks)
         rate = float(target.environment.get("link_rate_bps", np.nan))
-        model = apart.get(name, together)
+        goal, profile = of_run(target, clock), of_run(source, clock)
+        model = apart.get(profile.formula(), together)
         link = model.at_rate(rate) if rate > 0 else model.link
-        goal = of_run(target, clock)
-        predicted = predict(of_run(source, clock), link, target.ranks)
+        predicted = predict(profile, link, target.ranks)
         found.append(
             Comparison(target.run_id, target.spec, name, target.ranks, rate, source.run_id, goal.steps * goal.step_s(), predicted.epoch_s)
         )

@@ -18,6 +18,7 @@ from math import log
 
 import numpy as np
 
+from .. import spec as specs
 from ..errors import ConfigError, DataError, IncompatibleError
 from ..report.load import column, n_epochs
 from ..report.measures import steady
@@ -33,7 +34,8 @@ class Profile:
 
     encode, decode: of one rank's message. encode_mean, decode_mean: of the mean of all ranks. up, down: bytes of these two messages.
     growth: exponent of Heaps' law. most: entries of the mean over those of a message, at most. comm: the measured rest of the step,
-    NaN if there was none. clock: wall or CPU, what the phases are. every: steps per exchange. notes: what a reader must know.
+    NaN if there was none. clock: wall or CPU, what the phases are. every: steps per exchange. notes: what a reader must know. per_node,
+    between: of hierarchical, the ranks of a node and the collective between nodes; what happens inside a node counts with its leader.
     """
 
     spec: str
@@ -56,10 +58,16 @@ class Profile:
     every: int = 1
     rate_bps: float = np.nan
     notes: tuple = ()
+    per_node: int = 1
+    between: str = ""
+
+    def senders(self, ranks):
+        """How many messages there are: one of each rank, of hierarchical one of each node."""
+        return -(-ranks // self.per_node)
 
     def union(self, ranks):
         """Entries of the mean of so many ranks over those of one message."""
-        return min(ranks**self.growth, self.most)
+        return min(self.senders(ranks) ** self.growth, self.most)
 
     def more(self, ranks):
         """Entries of the mean of so many ranks over those of this profile's mean."""
@@ -67,10 +75,10 @@ class Profile:
 
     def work(self, ranks=None, collective=None):
         """{phase: seconds per step} on the critical path: everything but the network."""
-        ranks, collective = ranks or self.ranks, collective or self.collective
-        more = self.more(ranks)
-        at_once = {"gather_bcast": 1.0, "reduce_scatter": 1 / ranks}.get(collective, 0.0)  # of the mean, encoded by one rank
-        messages = ranks if collective in ("gather_bcast", "allgather", "hierarchical") else 1
+        ranks = ranks or self.ranks
+        more, senders, collective = self.more(ranks), self.senders(ranks), self._carrier(collective)
+        at_once = {"gather_bcast": 1.0, "reduce_scatter": 1 / senders}.get(collective, 0.0)  # of the mean, encoded by one rank
+        messages = senders if collective in ("gather_bcast", "allgather") else 1
         return {
             "compute": self.compute,
             "encode": self.encode + at_once * more * self.encode_mean,
@@ -81,9 +89,23 @@ class Profile:
 
     def cost(self, ranks=None, collective=None):
         """Cost per step of the network."""
-        ranks, collective = ranks or self.ranks, collective or self.collective
-        whole = cost(collective, ranks, self.up, self.down * self.more(ranks))
+        ranks = ranks or self.ranks
+        whole = cost(self.formula(collective), self.senders(ranks), self.up, self.down * self.more(ranks))
         return Cost(whole.rounds / self.every, whole.link_bytes / self.every)
+
+    def formula(self, collective=None):
+        """The name that costs.py has for what the network sees."""
+        collective = self._carrier(collective)
+        return "allreduce_halves" if collective == "allreduce" and _adds_halves(self.spec) else collective
+
+    def _carrier(self, collective):
+        """The collective that the network sees: that between the nodes, where there are nodes."""
+        collective = collective or self.collective
+        if (collective == "hierarchical") != bool(self.between):
+            raise IncompatibleError(
+                f"{self.spec}: nodes add up what their ranks send; for hierarchical, and only for it, record a run with it"
+            )
+        return self.between or collective
 
     def step_s(self, link=None, ranks=None, collective=None):
         """Seconds of one step. Without a link: as measured, at the profile's own ranks and collective only."""
@@ -100,11 +122,11 @@ class Profile:
     @property
     def measurement(self):
         """What the step's rest says about the link, for `link.fit`; DataError if there was none."""
-        if not self.comm > 0 or self.ranks == 1:
+        if not self.comm > 0 or self.senders(self.ranks) == 1:
             raise DataError(
                 f"{self.spec}: expected a run of several ranks with time left for the network, got {self.comm * 1e3:.3g} ms a step"
             )
-        return Measurement(self.collective, self.ranks, self.up, self.down, self.comm * self.every, self.rate_bps)
+        return Measurement(self.formula(), self.senders(self.ranks), self.up, self.down, self.comm * self.every, self.rate_bps)
 
 
 def of_run(run, clock=None):
@@ -116,23 +138,26 @@ def of_run(run, clock=None):
         raise DataError(f"{run.path}: expected at least one finished epoch, got none")
     shared = run.environment.get("ranks_per_host", 0) > run.environment.get("cores", np.inf)
     clock = clock or ("cpu" if shared else "wall")
-    collective, ranks = run.config["collective"]["name"], run.ranks
+    collective, ranks, options = run.config["collective"]["name"], run.ranks, run.config["collective"]
     steps = float(column(run, "steps")[-1].max())
     every = int(run.config["run"].get("local_steps", 1))
-    up, down = (float(_typical(run, f"{way}link_bytes").mean()) / steps * every for way in ("up", "down"))
-    if not up > 0:
+    leads = _typical(run, "uplink_bytes") > 0 if collective == "hierarchical" else np.full(ranks, True)
+    if not _typical(run, "uplink_bytes").any():
         raise DataError(f"{run.path}: expected messages, got none: nothing was sent")
-    most = max(1.0, run.dim * steps / max(float(_typical(run, "message_nnz").mean()) * every, 1.0))
-    growth, notes = _growth(run, collective, up, down)
-    if collective not in _TWO_WAY:  # no message of the mean was made: one like the ranks' own, of as many entries as the mean has
-        down = up * min(ranks**growth, most)
+    senders = int(leads.sum())
+    between = specs.split(options.get("between", "allgather"))[0][0] if collective == "hierarchical" else ""
+    up, down = (float(_typical(run, f"{way}link_bytes")[leads].mean()) / steps * every for way in ("up", "down"))
+    most = max(1.0, run.dim * steps / max(float(_typical(run, "message_nnz")[leads].mean()) * every, 1.0))
+    growth, notes = _growth(run, between or collective, senders, up, down)
+    if (between or collective) not in _TWO_WAY:  # no message of the mean was made: one like the senders' own, of as many entries as it has
+        down = up * min(senders**growth, most)
     wall, seconds = ({phase: _typical(run, f"{phase}_{each}_s") / steps for phase in _PHASES} for each in ("wall", clock))
     rest = {"spec": run.spec, "collective": collective, "ranks": ranks, "steps": steps, "every": every}
-    rest |= {"up": up, "down": down, "growth": growth, "most": most}
-    root = run.config["collective"].get("root", 0)
-    bare = Profile(**rest, **_apart(wall, rest, root))
+    rest |= {"up": up, "down": down, "growth": growth, "most": most, "per_node": -(-ranks // senders), "between": between}
+    root = int(np.flatnonzero(leads)[options.get("root", 0)])
+    bare = Profile(**rest, **_apart(wall, rest, leads, root))
     epoch = float(np.median(column(run, "epoch_time_s").max(axis=1)[steady(run)]))
-    found = bare if clock == "wall" else Profile(**rest, **_apart(seconds, rest, root))
+    found = bare if clock == "wall" else Profile(**rest, **_apart(seconds, rest, leads, root))
     if shared:
         said = "wall time all the same" if clock == "wall" else "CPU time, without waiting for a core"
         notes += (f"Ranks shared cores; phases are {said}.",)
@@ -148,36 +173,40 @@ def _typical(run, name):
     return np.median(column(run, name)[steady(run)], axis=0)
 
 
-def _growth(run, collective, up, down):
+def _growth(run, collective, senders, up, down):
     """(exponent of Heaps' law, notes)."""
     if collective == "allreduce":
         return 0.0, ()
     same = run.config.get("codec", {}).get("downlink", "same") in ("same", run.spec)
-    if collective in _TWO_WAY and same and run.ranks > 1:
-        return min(max(log(down / up) / log(run.ranks), 0.0), 1.0), ()
+    if collective in _TWO_WAY and same and senders > 1:
+        return min(max(log(down / up) / log(senders), 0.0), 1.0), ()
     why = "no message of the mean was recorded" if same else "the mean was sent by another codec"
     return 1.0, (f"{run.spec}: {why}; its entries are taken to grow as if ranks shared no key, at most to dim.",)
 
 
-def _apart(seconds, about, root):
-    """The phases of a run, {phase: float (ranks,)}, as the work on one message and on the mean."""
-    ranks, collective = about["ranks"], about["collective"]
-    whole = min(ranks ** about["growth"], about["most"])
+def _apart(seconds, about, leads, root):
+    """The phases of a run, {phase: float (ranks,)}, as the work on one message and on the mean. leads: the ranks that send."""
+    senders, collective = int(leads.sum()), about["between"] or about["collective"]
+    whole = min(senders ** about["growth"], about["most"])
     encode, decode = seconds["encode"], seconds["decode"]
-    if collective == "gather_bcast":
-        others = np.arange(ranks) != root
-        if ranks == 1:  # the one rank encodes and decodes twice the same entries
-            own, reply = encode[0] / 2, decode[0] / 2
-        else:
-            own, reply = np.median(encode[others]), np.median(decode[others])
-        parts = own, max(decode[root] - reply, 0.0) / ranks, max(encode[root] - own, 0.0), reply
+    if collective == "gather_bcast" and senders > 1:
+        others = leads & (np.arange(len(leads)) != root)
+        own, reply = np.median(encode[others]), np.median(decode[others])
+        parts = own, max(decode[root] - reply, 0.0) / senders, max(encode[root] - own, 0.0), reply
+    elif collective == "gather_bcast":  # the one sender encodes and decodes the same entries twice
+        parts = encode[root] / 2, decode[root] / 2, encode[root] / 2, decode[root] / 2
     else:
-        own = encode.max() / (1 + whole / ranks if collective == "reduce_scatter" else 1)
-        messages = {"reduce_scatter": 1 + whole, "allgather": ranks, "hierarchical": ranks}.get(collective, 1)
-        one = decode.max() / messages
+        own = encode[leads].max() / (1 + whole / senders if collective == "reduce_scatter" else 1)
+        one = decode[leads].max() / {"reduce_scatter": 1 + whole, "allgather": senders}.get(collective, 1)
         parts = own, one, own * whole, one * whole
     found = dict(zip(("encode", "decode", "encode_mean", "decode_mean"), map(float, parts)))
     return found | {phase: float(seconds[phase].max()) for phase in ("compute", "update", "other")}
+
+
+def _adds_halves(spec):
+    """Whether the codec's values are 16-bit floats, which allreduce cannot leave to MPI."""
+    values = specs.codec(spec).summable
+    return values is not None and np.dtype(values.sum_dtype).itemsize == 2
 
 
 def refuse_ratio(run, ranks):
