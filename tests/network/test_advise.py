@@ -9,7 +9,7 @@ import pytest
 
 from gradwire import ConfigError
 from gradwire.network import advise, described
-from gradwire.network.advise import Advice, Option, faster_between
+from gradwire.network.breakeven import Advice, Option, faster_between
 from gradwire.network.link import Link
 from gradwire.network.profile import of_run
 from gradwire.network.units import duration_s, rate_bps
@@ -21,7 +21,7 @@ def line(label, fixed_s, link_bytes, baseline="", **known):
 
 
 def advice(*options, rate=1e9):
-    return advise._advice("job", "advise", "gather_bcast", 4, Link.of_rate(rate), options, [], "nothing")
+    return Advice.of("job", "advise", "gather_bcast", 4, Link.of_rate(rate), options, [], "nothing")
 
 
 def test_crossings_are_exact_on_both_sides():

@@ -1,25 +1,19 @@
 """What `gradwire advise` prints, writes and draws: a table, one sentence, and step time against bandwidth, for each job.
 
-Made from the Advice of network/advise.py, which this module does not import. Crossings are marked where a codec stops being faster than
-every uncompressed one (open circle) and than every 16-bit one (filled circle). Numbers of the network are predictions.
+Made from the Advice of network/breakeven.py, which this module does not import. Numbers of the network are predictions.
 """
 
 import csv
 import io
 import math
-import textwrap
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
-from . import style
+from .advise_figure import KINDS, draw, rate
 from .figure import save
 from .layout import MISSING, Block, as_markdown, as_text, byte_unit, significant
 
-_KINDS = ("uncompressed", "16-bit")
-_RATES = (("Tbit/s", 1e12), ("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3), ("bit/s", 1.0))
 _LIMITS = (
     "Predicted: the network's time, from α and β, and all that follows from it; nothing else uses the network. "
     "Measured, on {measured}: bytes, and the times of encoding, decoding and the rest. {accuracy}"
@@ -40,13 +34,6 @@ def summarise(advices, results):
     written += save(draw(advices), Path(results) / "figures" / name)
     said = [_text(advice, as_text, "\n".join) for advice in advices]
     return "\n\n".join([*said, "\n".join(f"wrote {path}" for path in written)])
-
-
-def rate(rate_bps):
-    """ "1 Gbit/s", three digits."""
-    rounded = float(f"{rate_bps:.3g}")
-    unit, size = next((each for each in _RATES if rounded >= each[1]), _RATES[-1])
-    return f"{rounded / size:.4g} {unit}"
 
 
 def window(span):
@@ -80,7 +67,7 @@ def as_csv(advices):
             cells = {"job": advice.title, "collective": advice.collective, "ranks": advice.ranks, "rate_bps": advice.rate_bps}
             cells |= {"alpha_s": advice.link.alpha, **vars(option), "step_s": option.step_s(advice.rate_bps)}
             cells["speedup"], cells["speedup_over"] = _speedup(advice, option), _baseline(advice)
-            for kind in _KINDS:
+            for kind in KINDS:
                 low, high = advice.beats(option, kind) or (math.nan, math.nan)
                 cells |= {f"beats_{kind}_above_bps": low, f"beats_{kind}_below_bps": high}
             writer = writer or csv.DictWriter(out, list(cells), lineterminator="\n")
@@ -101,44 +88,6 @@ def comparisons(found):
     errors = np.abs([each.error for each in found])
     line = f"Median error {np.median(errors):.1%}, largest {errors.max():.1%}, {len(found)} runs that were not fitted."
     return f"{as_text(Block('Predicted from the other runs', titles, tuple(rows)))}\n{line}"
-
-
-def draw(advices):
-    """matplotlib Figure: a panel for each job."""
-    columns = min(2, len(advices))
-    lines = -(-len(advices) // columns)
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
-        figure = Figure(figsize=(8.4 * columns, 4.9 * lines + 0.5), dpi=150, layout="constrained")
-        panels = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes, advice in zip(panels, advices):
-            _panel(axes, advice)
-        for axes in panels[len(advices) :]:
-            axes.remove()
-        about = (
-            "Predicted. Circles: up to here the codec is faster than every 16-bit one (filled), than every uncompressed one (open). "
-            "Vertical line: the rate of the table. Bandwidth: the line's, headers included."
-        )
-        figure.supxlabel("\n".join(textwrap.wrap(about, 125 * columns)), fontsize=7.5, x=0.008, ha="left", color="#444444")
-    return figure
-
-
-def _panel(axes, advice):
-    rates = np.geomspace(min(1e7, advice.rate_bps / 10), max(1e11, advice.rate_bps * 10), 300)
-    looks = style.looks([option.label for option in advice.options])
-    for option in advice.options:
-        look = looks[option.label]
-        axes.plot(rates, [1e3 * option.step_s(each) for each in rates], color=look.color, linestyle=look.line, label=option.label)
-        for kind, filled in zip(_KINDS, (False, True)):
-            for crossing in advice.beats(option, kind) or ():
-                if rates[0] < crossing < rates[-1] and not advice.even(option, kind):
-                    face = look.color if filled else "white"
-                    axes.plot(crossing, 1e3 * option.step_s(crossing), "o", color=look.color, markerfacecolor=face, zorder=3)
-    axes.axvline(advice.rate_bps, color="#888888", linewidth=0.9, linestyle=":")
-    axes.set(xscale="log", yscale="log", xlabel="bandwidth of each rank's line", ylabel="step, ms", xlim=(rates[0], rates[-1]))
-    axes.set_title("\n".join(textwrap.wrap(f"{advice.title}; {advice.ranks} ranks, {advice.collective}", 80)), fontsize=8.5)
-    axes.xaxis.set_major_formatter(lambda each, _: rate(each))
-    axes.yaxis.set_major_formatter(lambda each, _: f"{each:g}")
-    axes.legend(fontsize=7.5, loc="upper right")
 
 
 def recommendation(advice):
@@ -204,7 +153,7 @@ def _block(advice):
         times = [significant(1e3 * each) for each in (option.encode_s, option.decode_s, step)]
         speedup = _speedup(advice, option)
         faster = MISSING if math.isnan(speedup) else f"{speedup:.2f}×"
-        verdicts = [verdict(advice, option, kind) for kind in _KINDS]
+        verdicts = [verdict(advice, option, kind) for kind in KINDS]
         sizes = (significant(option.up / size), significant(option.down / size))
         loss = (f"{option.test_loss:.4f}",) if known else ()
         rows.append((label, *sizes, *times, faster, *verdicts, significant(option.vnmse, 2), *loss))
