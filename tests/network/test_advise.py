@@ -140,6 +140,8 @@ def test_fits_that_say_too_little_are_not_used(make_run, stored):
         run.epochs["epoch_time_s"] = run.epochs["epoch_time_s"] * factor
     (found,) = advise.of_runs(stored(runs))
     assert found.link.alpha == advise.LATENCY_S
+    (found,) = advise.of_runs(stored(runs), latency=3e-4)
+    assert found.link.alpha == 3e-4
 
 
 def test_repeats_are_one_row_with_their_median(make_run, stored):
@@ -162,6 +164,7 @@ def test_a_missing_baseline_is_flagged(make_run, stored):
     (found,) = advise.of_runs(stored(eight(make_run)[3:]))
     assert sum(note.startswith("FLAG") for note in found.notes) == 2
     assert "with no baseline to compare" in report.recommendation(found)
+    assert [row["speedup"] for row in csv.DictReader(io.StringIO(report.as_csv([found])))] == [""]
     assert report.verdict(found, found.options[0], "16-bit") == "–"
 
 
@@ -189,7 +192,7 @@ def test_a_described_job_is_measured_here_and_now():
     assert vnmse[0] == 0
     assert 0.001 < vnmse[2] < 0.125
     assert all(each.compute == 5e-3 and each.encode > 0 and each.decode > 0 for each in profiles)
-    found = advise.of_job(profiles, "job", rate=1e8, vnmse=vnmse)
+    found = advise.of_job(profiles, "job", rate=1e6, vnmse=vnmse)  # so slow that bytes decide
     assert found.choice.label == "natural"
     assert (found.uncompressed, found.sixteen) == ("adam-sparse", "bf16")
     assert natural.cost().link_bytes < half.cost().link_bytes
@@ -234,13 +237,13 @@ def test_what_is_no_rate_is_refused(text):
 
 
 def test_files_hold_every_option_and_its_window(make_run, stored, tmp_path):
-    found = advise.of_runs(stored([*eight(make_run), *eight(make_run, ranks=2)]))
+    found = advise.of_runs(stored([*eight(make_run), *eight(make_run, ranks=2), *eight(make_run, ranks=3)]))
     said = report.summarise(found, tmp_path)
     names = [tmp_path / folder / f"advise-truth.{kind}" for folder, kind in (("tables", "md"), ("tables", "csv"), ("figures", "png"))]
     assert all(path.stat().st_size > 500 for path in names)
     assert all(f"wrote {path}" in said for path in names)
     rows = list(csv.DictReader(io.StringIO(names[1].read_text())))
-    assert len(rows) == 8
+    assert len(rows) == 12
     natural = next(row for row in rows if row["label"] == "natural" and row["ranks"] == "4")
     four = next(each for each in found if each.ranks == 4)
     option = four.option("natural")
