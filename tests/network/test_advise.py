@@ -175,6 +175,12 @@ def test_pairs_that_do_not_work_are_left_out_with_the_reason(make_run, stored):
     assert any(note.startswith("Left out: collective allreduce accepts") for note in found.notes)
 
 
+def test_another_collective_has_its_caveat(make_run, stored):
+    (found,) = advise.of_runs(stored(eight(make_run)), collective="allgather")
+    assert (found.collective, len(found.options)) == ("allgather", 4)
+    assert any(note.startswith("Work is what the runs spent per entry with gather_bcast") for note in found.notes)
+
+
 def test_nothing_to_compare_is_an_error(make_run, stored):
     with pytest.raises(ConfigError, match="nothing to compare"):
         advise.of_runs(stored(eight(make_run)[3:]), collective="allreduce")

@@ -23,6 +23,10 @@ RATE_BPS = 1e9
 USABLE = 0.25
 """A fit whose median error is above this says too little."""
 _ASSUMED = f"Latency: {LATENCY_S * 1e6:.0f} µs a message is taken, as on a local Ethernet; --latency says another."
+_OTHER = (
+    "Work is what the runs spent per entry with {own}; what a message costs however small is not in it, so that reduce_scatter's "
+    "many small parts come out too cheap."
+)
 
 
 def of_runs(paths, *, ranks=None, rate=None, latency=None, collective=None):
@@ -67,6 +71,8 @@ def _of_job(groups, notes, ranks, rate, latency, collective):
         row = measure(group)
         known = {"vnmse": row["vnmse_last"], "test_loss": row["test_loss"], "feedback": row.feedback}
         options.append(option(labels[group.label], profile, link, ranks, collective, inflation, **known))
+    if collective != own:
+        lines.append(_OTHER.format(own=own))
     if not options:
         raise ConfigError("nothing to compare: " + " ".join(lines))
     names = [run.config.get(section, {}).get("name", "?") for section in ("model", "data")]
