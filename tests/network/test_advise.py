@@ -86,8 +86,11 @@ def test_a_codec_whose_loss_was_worse_is_passed_over():
     found = advice(*options, rate=1e8)
     assert found.choice.label == "natural"
     said = report.recommendation(found)
-    assert "topk would be faster, but at a worse test loss" in said
+    assert "; topk would be faster, but at a worse test loss" in said
     assert "its test loss was 0.4001, that of none 0.4000" in said
+    only = report.recommendation(advice(*options[:2], rate=1e8))
+    assert "take none" in only
+    assert only.endswith("no other codec is predicted to be more than 5% faster; topk would be, but at a worse test loss.")
 
 
 def eight(make_run, **options):

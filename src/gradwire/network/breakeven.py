@@ -72,6 +72,11 @@ class Advice:
     def rate_bps(self):
         return self.link.rate_bps
 
+    @property
+    def margin(self):
+        """What `choice` takes for equally fast."""
+        return MARGIN
+
     def option(self, label):
         return next(each for each in self.options if each.label == label)
 

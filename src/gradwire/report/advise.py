@@ -100,12 +100,12 @@ def recommendation(advice):
         if name and name != best.label
     ]
     what = f"At {rate(advice.rate_bps)} take {best.label}: {significant(1e3 * step)} ms a step is predicted"
+    passed = _passed_over(advice, best)
     if best.baseline:
-        reason = "no codec is predicted to be more than 5% faster"
-        return f"{what}, and {reason}{_passed_over(advice, best)}."
+        return f"{what}, and no {'other ' if passed else ''}codec is predicted to be more than {advice.margin:.0%} faster{passed}."
     where = verdict(advice, best, "16-bit")
     where = f"; it beats 16 bits {where}" if where not in (MISSING, "even") else ""
-    return f"{what}, {' and '.join(gains) or 'with no baseline to compare'}{where}{_accuracy(advice, best)}{_passed_over(advice, best)}."
+    return f"{what}, {' and '.join(gains) or 'with no baseline to compare'}{where}{_accuracy(advice, best)}{passed}."
 
 
 def _accuracy(advice, best):
@@ -120,7 +120,7 @@ def _passed_over(advice, best):
     faster = [
         option.label for option in advice.options if advice.worse(option) and option.step_s(advice.rate_bps) < best.step_s(advice.rate_bps)
     ]
-    return f"; {', '.join(faster)} would be faster, but at a worse test loss" if faster else ""
+    return f"; {', '.join(faster)} would be{'' if best.baseline else ' faster'}, but at a worse test loss" if faster else ""
 
 
 def _page(advices, name):
