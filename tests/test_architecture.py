@@ -28,7 +28,8 @@ LAYERS = """
     gradients
     __init__
     training slurm report testing
-    network bench
+    bench
+    network
     listing launch
     cli
     __main__

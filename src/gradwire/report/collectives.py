@@ -70,7 +70,7 @@ def summarise(path, results):
 def headline(attributes, rows):
     launches, ranks = len({row["launch"] for row in rows}), int(rows[0]["ranks"])
     return (
-        f"{ranks} ranks on {attributes['cores']} cores, {attributes['mpi_library'].splitlines()[0]}, {attributes['network']}; "
+        f"{ranks} ranks on {attributes['cores']} cores, {' '.join(attributes['mpi_library'].splitlines()[0].split())}, {attributes['network']}; "
         f"{launches} launch{'es' * (launches > 1)}; {attributes['cpu']}; {attributes['started_at']}"
     )
 

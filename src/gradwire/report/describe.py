@@ -84,15 +84,27 @@ def notes(collection, rows):
     return [*lines, *flags(rows), *collection.notes]
 
 
+def baseline(parts):
+    """ "uncompressed" or "16-bit" for the names of a specification's parts that make such a baseline, else ""."""
+    names = set(parts)
+    if names <= _UNCOMPRESSED:
+        return "uncompressed"
+    return "16-bit" if names & _SIXTEEN_BIT and names <= _UNCOMPRESSED | _SIXTEEN_BIT else ""
+
+
 def flags(rows):
     """A line for each baseline that a fair table has and this one has not."""
-    parts = [set(row.group.parts) for row in rows]
-    found = {
-        "an uncompressed row (none, adam-sparse)": any(names <= _UNCOMPRESSED for names in parts),
-        "a 16-bit row (fp16, bf16)": any(names & _SIXTEEN_BIT and names <= _UNCOMPRESSED | _SIXTEEN_BIT for names in parts),
-    }
+    return missing_baselines(baseline(row.group.parts) for row in rows)
+
+
+def missing_baselines(kinds):
+    """The flags for rows of these kinds, as `baseline` names them."""
+    there = set(kinds)
+    expected = {"uncompressed": "an uncompressed row (none, adam-sparse)", "16-bit": "a 16-bit row (fp16, bf16)"}
     return [
-        f"FLAG: expected {what}, there is none: nothing here can be called faster or smaller." for what, there in found.items() if not there
+        f"FLAG: expected {what}, there is none: nothing here can be called faster or smaller."
+        for kind, what in expected.items()
+        if kind not in there
     ]
 
 
