@@ -69,8 +69,9 @@ def summarise(path, results):
 
 def headline(attributes, rows):
     launches, ranks = len({row["launch"] for row in rows}), int(rows[0]["ranks"])
+    library = " ".join(attributes["mpi_library"].splitlines()[0].split())
     return (
-        f"{ranks} ranks on {attributes['cores']} cores, {' '.join(attributes['mpi_library'].splitlines()[0].split())}, {attributes['network']}; "
+        f"{ranks} ranks on {attributes['cores']} cores, {library}, {attributes['network']}; "
         f"{launches} launch{'es' * (launches > 1)}; {attributes['cpu']}; {attributes['started_at']}"
     )
 
