@@ -5,15 +5,13 @@ Nothing here initialises MPI: what needs a communicator is given one.
 
 import os
 import re
-import shutil
 import signal
 import sys
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
-from .environment import cores
+from .environment import cores, find_mpiexec
 from .errors import ConfigError, GradwireError, IncompatibleError
 
 PATIENCE_S = 0.5
@@ -95,12 +93,6 @@ def mpiexec(ranks, arguments, environ=os.environ):
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command, [command, "-n", str(ranks), sys.executable, "-m", "gradwire", *arguments], environ)
-
-
-def find_mpiexec():
-    """Path of the mpiexec that was installed with this Python, else of the one on PATH, else None."""
-    beside = Path(sys.executable).parent / "mpiexec"
-    return str(beside) if os.access(beside, os.X_OK) else shutil.which("mpiexec")
 
 
 def agree(comm, error):

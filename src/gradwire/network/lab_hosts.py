@@ -1,0 +1,221 @@
+"""The inside of a lab: the first process of its namespaces. Makes the hosts, checks their links, runs the command under mpiexec.
+
+lab.py starts it as `unshare … python -m gradwire.network.lab_hosts FD` with one line of JSON on standard input, which then stays
+open for as long as lab.py's process lives. At its end this process ends too, and as it is the first of its process namespace,
+the kernel ends all others in it and then removes networks, mounts and links. What it has to say goes to FD as lines of JSON.
+Each host is a process that sleeps in a network and a mount namespace of its own, the latter for a /sys that shows the host's devices.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import ConfigError, GradwireError
+from .lab_check import Measured, judge
+
+BRIDGE = "br0"
+SUBNET = "10.77.0"  # seen by nobody else: the lab's network has no way out
+ENTER = Path(__file__).with_name("lab_enter.sh")
+HOST = "mount -t sysfs none /sys && ip link set lo up && read process rest </proc/self/stat && echo $process && exec sleep infinity"
+QUEUE_S, QUEUE_BYTES = 0.05, 1 << 18  # what a link holds before it drops: so long, and at least so much
+UCX = {"UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "eth0"}
+OFI = {"FI_PROVIDER": "tcp", "FI_TCP_IFACE": "eth0"}
+
+NEEDED = {
+    "sysfs": "this container does not let the lab mount /sys: run it as root, or outside the container",
+    "bridge": "the kernel has no bridges (CONFIG_BRIDGE); as root: modprobe bridge",
+    "veth": "the kernel has no veth pairs (CONFIG_VETH); as root: modprobe veth",
+    "tbf": "the kernel has no token bucket (CONFIG_NET_SCH_TBF); as root: modprobe sch_tbf",
+    "netem": "the kernel has no netem (CONFIG_NET_SCH_NETEM), which --latency needs; as root: modprobe sch_netem, or do without --latency",
+}
+"""Kind of device or queue → what to do when it cannot be made."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Token buckets of a lab. slack_s: for how much of a link's time a bucket may save tokens, beyond one packet.
+
+    A timer that fires later than that loses bandwidth; a deep bucket lets the start of a message through unshaped. Few large packets
+    need fewer timers.
+    """
+
+    slack_s: float
+    jumbo: bool
+
+    def mtu(self, rate):
+        return 9000 if self.jumbo and rate >= 5e8 else 1500
+
+    def burst(self, rate):
+        """Bytes: one Ethernet frame and the slack."""
+        return self.mtu(rate) + 14 + int(rate * self.slack_s / 8)
+
+
+BUCKETS = (Bucket(12e-6, False), Bucket(25e-6, True), Bucket(50e-6, True), Bucket(100e-6, True))
+"""From the most faithful to the most tolerant of late timers: the first with which the links carry their rates is taken."""
+
+
+def main(report):
+    """Run what standard input says; returns the exit status of the command."""
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        hosts = Hosts(order["mpiexec"], **order["lab"])
+        measured, bucket = hosts.checked(lambda line: _tell(report, say=line))
+        return hosts.run(order["argv"], hosts.ppn, hosts.environ(measured, bucket)).returncode % 256
+    except (GradwireError, OSError) as error:
+        _tell(report, error=str(error), usage=isinstance(error, ConfigError))
+        return 1
+
+
+class Hosts:
+    """Hosts, links and a switch; the fields are those of lab.Lab."""
+
+    def __init__(self, mpiexec, hosts, ppn, rates_bps, latency_s):
+        self.mpiexec, self.ppn, self.rates, self.latency_s = mpiexec, ppn, rates_bps, latency_s
+        _do("ip", "link", "set", "lo", "up")
+        _do("ip", "link", "add", BRIDGE, "type", "bridge", kind="bridge")
+        _do("ip", "address", "add", f"{SUBNET}.254/24", "dev", BRIDGE)
+        _do("ip", "link", "set", BRIDGE, "up")
+        self.processes = [self._host(number) for number in range(hosts)]
+
+    def _host(self, number):
+        """Make a host and plug it into the switch; returns the /proc folder of the process that holds it."""
+        child = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-c", HOST], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        process = child.stdout.readline().strip()
+        if not process:
+            raise ConfigError(f"lab: {NEEDED['sysfs']}")
+        folder = f"/proc/{process}"
+        peer = ("type", "veth", "peer", "name", "eth0", "netns", f"{folder}/ns/net")
+        _do("ip", "link", "add", f"to{number}", *peer, kind="veth")
+        _do("ip", "link", "set", f"to{number}", "master", BRIDGE, "up")
+        _do("ip", "address", "add", f"{SUBNET}.{number + 1}/24", "dev", "eth0", host=folder)
+        _do("ip", "link", "set", "eth0", "up", host=folder)
+        return folder
+
+    def shape(self, bucket):
+        """Put token buckets of this kind on both ends of every link, and the latency on its upper one."""
+        for number, (folder, rate) in enumerate(zip(self.processes, self.rates)):
+            for device, host in ((f"to{number}", None), ("eth0", folder)):
+                _do("ip", "link", "set", device, "mtu", bucket.mtu(rate), host=host)
+                _shape(device, host, rate, bucket.burst(rate), self.latency_s if host else 0)
+
+    def checked(self, say):
+        """([Measured], the Bucket): the first kind of token bucket with which all links carry what they should."""
+        verdicts = []
+        for bucket in BUCKETS:
+            self.shape(bucket)
+            done = self.run(
+                [sys.executable, "-m", "mpi4py", "-m", "gradwire.network.lab_check", json.dumps(self.rates)], 1, stdout=subprocess.PIPE
+            )
+            if done.returncode:
+                raise GradwireError(f"lab: mpiexec could not start ranks on the hosts, exit status {done.returncode}")
+            measured = [Measured(**one) for one in json.loads(done.stdout.splitlines()[-1])]
+            verdict, finding = judge(measured, self.rates, self.latency_s)
+            if verdict == "ok":
+                for one in measured:
+                    say(one.text(self.rates))
+                return measured, bucket
+            verdicts.append((verdict, finding))
+        raise GradwireError(f"lab: {_advice(verdicts)}")
+
+    def run(self, argv, ppn, environ=None, **options):
+        """The CompletedProcess of mpiexec with `ppn` ranks of argv on each host."""
+        names = {f"h{number}": folder for number, folder in enumerate(self.processes)}
+        environ = UCX | OFI | (environ or dict(os.environ)) | {f"GRADWIRE_LAB_HOST_{name}": folder for name, folder in names.items()}
+        command = [self.mpiexec, "-iface", BRIDGE, "-launcher", "ssh", "-launcher-exec", str(ENTER), "-hosts", ",".join(names)]
+        command += ["-ppn", str(ppn), "-n", str(ppn * len(names)), *argv]
+        return subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, text=True, check=False, **options)
+
+    def environ(self, measured, bucket):
+        """The environment of the command: what environment.py records with a run."""
+        lab = {"hosts": len(self.processes), "ppn": self.ppn, "rates_bps": self.rates, "latency_s": self.latency_s}
+        lab |= {"bucket": asdict(bucket), "measured": [one.described() for one in measured]}
+        shaped = {"GRADWIRE_NETWORK": "shaped", "GRADWIRE_LINK_RATE_BPS": str(min(self.rates)), "GRADWIRE_LAB": json.dumps(lab)}
+        return dict(os.environ) | shaped
+
+
+def _shape(device, host, rate, burst, latency_s):
+    """tbf on a device, below a netem that delays what it gets if there is a latency."""
+    limit = max(QUEUE_BYTES, int(rate * QUEUE_S / 8))
+    above = ("root", "handle", "2:")
+    if latency_s:
+        packets = 1000 + int(rate * latency_s / 8 / 64)
+        _do(
+            "tc",
+            "qdisc",
+            "replace",
+            "dev",
+            device,
+            "root",
+            "handle",
+            "1:",
+            "netem",
+            "delay",
+            f"{latency_s * 1e6:.0f}us",
+            "limit",
+            packets,
+            kind="netem",
+            host=host,
+        )
+        above = ("parent", "1:1", "handle", "2:")
+    _do(
+        "tc",
+        "qdisc",
+        "replace",
+        "dev",
+        device,
+        *above,
+        "tbf",
+        "rate",
+        f"{rate:.0f}bit",
+        "burst",
+        burst,
+        "limit",
+        limit,
+        kind="tbf",
+        host=host,
+    )
+
+
+def _do(*command, kind=None, host=None):
+    """Run ip or tc, inside a host's network if one is given; ConfigError with what `kind` needs if it fails."""
+    words = [*(["nsenter", f"--net={host}/ns/net"] if host else []), *map(str, command)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        needed = f": {NEEDED[kind]}" if kind else ""
+        raise ConfigError(f"lab: {' '.join(map(str, command))}: {done.stderr.strip() or done.returncode}{needed}")
+
+
+def _advice(verdicts):
+    """What to look at, from the (verdict, finding) of each kind of bucket."""
+    if verdicts[0][0] == "above":
+        settings = ", ".join(f"{name}={os.environ.get(name, value)}" for name, value in (UCX | OFI).items())
+        return (
+            f"{verdicts[0][1]}: the ranks did not use the shaped link. Look at the settings that keep MPI on it ({settings}; "
+            "UCX_TLS must name neither sm, posix, sysv nor cma) and at MPI's own, MPIR_CVAR_…"
+        )
+    finding = next(finding for verdict, finding in reversed(verdicts) if verdict == "below")
+    return f"{finding}: this machine cannot carry that rate now. Choose a lower --rate, or wait until its cores are less busy"
+
+
+def _tell(report, **message):
+    report.write(json.dumps(message) + "\n")
+    report.flush()
+
+
+def _end_with_parent():
+    """Wait until lab.py's process has ended. Nothing needs to be tidied: the kernel does it."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    with open(int(sys.argv[1]), "w") as report:
+        status = main(report)
+    os._exit(status)
