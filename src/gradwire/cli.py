@@ -81,8 +81,8 @@ def _parser():
     )
     lab.add_argument("--ppn", type=_positive, default=1, metavar="N", help="ranks per host (default: %(default)s)")
     lab.add_argument("--latency", default="0ms", metavar="TIME", help="added one way, such as 1ms; needs netem in the kernel")
-    _add_run_options(lab)
-    lab.set_defaults(command=_lab, results=None)
+    _add_run_options(lab, results=None)
+    lab.set_defaults(command=_lab)
 
     listing = commands.add_parser("list", help="what there is, with one line and the paper of each")
     listing.add_argument("kind", nargs="?", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
@@ -138,13 +138,13 @@ def _parser():
     return parser
 
 
-def _add_run_options(parser):
-    """What `run` takes, and whatever runs `run`: it finds them again in `run_options`."""
+def _add_run_options(parser, results=RESULTS):
+    """What `run` takes, and so does what starts it, which finds the options again in `run_options`. results: default of --results."""
     before = len(parser._actions)
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
     parser.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
-    _add_results(parser)
+    _add_results(parser, results)
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
     parser.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
     parser.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
@@ -153,8 +153,9 @@ def _add_run_options(parser):
     parser.set_defaults(run_options=parser._actions[before:])
 
 
-def _add_results(parser):
-    parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of runs, figures and tables (default: %(default)s)")
+def _add_results(parser, default=RESULTS):
+    help = f"folder of runs, figures and tables (default: {default or 'as below'})"
+    parser.add_argument("--results", default=default, metavar="DIR", help=help)
 
 
 def _positive(text):
@@ -225,8 +226,9 @@ def _check_network(runs, results, lab):
         if run_state(path) == "missing":
             continue
         recorded = load_run(path).environment
-        if (recorded["network"], recorded["link_rate_bps"]) != ("shaped", min(lab.rates)):
-            raise ConfigError(f"{path}: expected a run in a lab of {lab.name}, got one on another network; choose another --results")
+        if not lab.described().items() <= json.loads(recorded.get("lab") or "{}").items():
+            found = f"{recorded['network']} at {recorded['link_rate_bps']:g} bit/s"
+            raise ConfigError(f"{path}: expected a run of lab {lab.name}, got one of another network, {found}; choose another --results")
 
 
 def _prepare_data(runs):

@@ -210,12 +210,13 @@ def _tell(report, **message):
 
 
 def _end_with_parent():
-    """Wait until lab.py's process has ended. Nothing needs to be tidied: the kernel does it."""
-    sys.stdin.read()
+    """Wait until lab.py's process has ended, then end. Nothing needs to be tidied: the kernel does it."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 
 if __name__ == "__main__":
     with open(int(sys.argv[1]), "w") as report:
         status = main(report)
-    os._exit(status)
+    sys.exit(status)
