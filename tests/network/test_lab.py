@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -160,10 +161,15 @@ def test_the_exit_status_is_the_commands(can_run, token):
     assert run((2, "20mbit", 1, "0ms"), token, "sh", "-c", "exit 7")[0] == 7
 
 
-def test_ranks_that_leave_the_link_are_found_out(can_run, token):
-    """Shared memory between hosts: the lab must not call this 10 Mbit/s."""
-    code, _, err = run((2, "10mbit", 1, "0ms"), token, "true", UCX_TLS="sm,self")
-    assert code == 1 and "the ranks did not use the shaped link. Look at" in err[-1] and "UCX_TLS=sm,self" in err[-1]
+def test_a_link_that_is_not_shaped_is_found_out(can_run, token, tmp_path):
+    """A tc that does nothing: the lab must not call this 10 Mbit/s."""
+    (tmp_path / "tc").write_text("#!/bin/sh\n")
+    (tmp_path / "tc").chmod(0o755)
+    code, _, err = run((2, "10mbit", 1, "0ms"), token, "true", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert code == 1 and re.search(
+        "GradwireError: lab: messages of .*, the link has 10: the ranks did not use the shaped link. Look at", err[-1]
+    )
+    assert "UCX_TLS=tcp,self" in err[-1]
 
 
 def test_latency_needs_netem(can_run, token):

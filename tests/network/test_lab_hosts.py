@@ -117,9 +117,16 @@ def test_links_that_are_too_slow_mean_a_busy_machine(hosts):
         hosts.checked(print)
 
 
-def test_ranks_that_do_not_start(hosts, monkeypatch):
+def test_ranks_that_cannot_talk(hosts, monkeypatch):
     monkeypatch.setattr(hosts, "run", lambda *_, **__: SimpleNamespace(returncode=255, stdout=""))
-    with pytest.raises(GradwireError, match="mpiexec could not start ranks on the hosts, exit status 255"):
+    with pytest.raises(GradwireError, match="cannot talk over the hosts' links: mpiexec ended with status 255. Look at .*UCX_TLS="):
+        hosts.checked(print)
+
+    def hang(*_, timeout, **__):
+        raise subprocess.TimeoutExpired("mpiexec", timeout)
+
+    monkeypatch.setattr(hosts, "run", hang)
+    with pytest.raises(GradwireError, match="cannot talk over the hosts' links: they have not answered for 100 s"):
         hosts.checked(print)
 
 

@@ -43,7 +43,7 @@ def test_missing_programs_and_their_packages(programs):
 
 
 def test_no_mpiexec(programs):
-    with pytest.raises(ConfigError, match=r"no mpiexec .* pip install 'gradwire\[mpich\]'"):
+    with pytest.raises(ConfigError, match=r"no mpiexec .*`pip install 'gradwire\[mpich\]'"):
         lab_needs.check(None)
 
 

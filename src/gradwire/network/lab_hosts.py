@@ -110,12 +110,7 @@ class Hosts:
         verdicts = []
         for bucket in BUCKETS:
             self.shape(bucket)
-            done = self.run(
-                [sys.executable, "-m", "mpi4py", "-m", "gradwire.network.lab_check", json.dumps(self.rates)], 1, stdout=subprocess.PIPE
-            )
-            if done.returncode:
-                raise GradwireError(f"lab: mpiexec could not start ranks on the hosts, exit status {done.returncode}")
-            measured = [Measured(**one) for one in json.loads(done.stdout.splitlines()[-1])]
+            measured = self._measure()
             verdict, finding = judge(measured, self.rates, self.latency_s)
             if verdict == "ok":
                 for one in measured:
@@ -123,6 +118,19 @@ class Hosts:
                 return measured, bucket
             verdicts.append((verdict, finding))
         raise GradwireError(f"lab: {_advice(verdicts)}")
+
+    def _measure(self):
+        """[Measured], from one rank on each host; GradwireError if these cannot talk."""
+        words = [sys.executable, "-m", "mpi4py", "-m", "gradwire.network.lab_check", json.dumps(self.rates)]
+        limit_s = 60 + 20 * len(self.processes)
+        try:
+            done = self.run(words, 1, stdout=subprocess.PIPE, timeout=limit_s)
+            failure = f"mpiexec ended with status {done.returncode}" if done.returncode else None
+        except subprocess.TimeoutExpired:
+            failure = f"they have not answered for {limit_s} s"
+        if failure:
+            raise GradwireError(f"lab: the ranks cannot talk over the hosts' links: {failure}. {_settings()}")
+        return [Measured(**one) for one in json.loads(done.stdout.splitlines()[-1])]
 
     def run(self, argv, ppn, environ=None, **options):
         """The CompletedProcess of mpiexec with `ppn` ranks of argv on each host."""
@@ -193,15 +201,17 @@ def _do(*command, kind=None, host=None):
 
 
 def _advice(verdicts):
-    """What to look at, from the (verdict, finding) of each kind of bucket."""
+    """What to do, from the (verdict, finding) of each kind of bucket."""
     if verdicts[0][0] == "above":
-        settings = ", ".join(f"{name}={os.environ.get(name, value)}" for name, value in (UCX | OFI).items())
-        return (
-            f"{verdicts[0][1]}: the ranks did not use the shaped link. Look at the settings that keep MPI on it ({settings}; "
-            "UCX_TLS must name neither sm, posix, sysv nor cma) and at MPI's own, MPIR_CVAR_…"
-        )
+        return f"{verdicts[0][1]}: the ranks did not use the shaped link. {_settings()}"
     finding = next(finding for verdict, finding in reversed(verdicts) if verdict == "below")
     return f"{finding}: this machine cannot carry that rate now. Choose a lower --rate, or wait until its cores are less busy"
+
+
+def _settings():
+    """What keeps MPI on the links, as it is here."""
+    found = ", ".join(f"{name}={os.environ.get(name, value)}" for name, value in (UCX | OFI).items())
+    return f"Look at what keeps MPI on the links: {found}, and at MPI's own MPIR_CVAR_…; the lab chooses those that you do not set"
 
 
 def _tell(report, **message):
