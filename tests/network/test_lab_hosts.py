@@ -93,10 +93,14 @@ def test_what_the_kernel_lacks_is_named(commands, kind, advice):
 def test_the_first_bucket_that_does_is_taken(hosts):
     hosts.results = [SLOW, FAST, GOOD]
     said = []
-    measured, bucket = hosts.checked(said.append)
+    measured, bucket, rejected = hosts.checked(said.append)
     assert bucket == BUCKETS[2] and hosts.shaped == list(BUCKETS[:3])
     assert [one.large_s for one in measured] == [33e-3] and len(said) == 1
-    recorded = json.loads(hosts.environ(measured, bucket)["GRADWIRE_LAB"])
+    recorded = json.loads(hosts.environ(measured, bucket, rejected)["GRADWIRE_LAB"])
+    assert [finding.partition(" from")[0] for finding in recorded["rejected"]] == [
+        "messages of 4,000,000 bytes",
+        "messages of 40,000 bytes",
+    ]
     assert recorded["bucket"] == {"slack_s": 50e-6, "jumbo": True}
     assert recorded["measured"][0]["large_bps"] == pytest.approx(4e6 * 8 / 33e-3)
 

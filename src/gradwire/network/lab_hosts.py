@@ -64,8 +64,8 @@ def main(report):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         hosts = Hosts(order["mpiexec"], **order["lab"])
-        measured, bucket = hosts.checked(lambda line: _tell(report, say=line))
-        return hosts.run(order["argv"], hosts.ppn, hosts.environ(measured, bucket)).returncode % 256
+        measured, bucket, rejected = hosts.checked(lambda line: _tell(report, say=line))
+        return hosts.run(order["argv"], hosts.ppn, hosts.environ(measured, bucket, rejected)).returncode % 256
     except (GradwireError, OSError) as error:
         _tell(report, error=str(error), usage=isinstance(error, ConfigError))
         return 1
@@ -106,7 +106,7 @@ class Hosts:
                 _shape(device, host, rate, bucket.burst(rate), self.latency_s if host else 0)
 
     def checked(self, say):
-        """([Measured], the Bucket): the first kind of token bucket with which all links carry what they should."""
+        """([Measured], the Bucket, findings against those before it): the first kind with which all links carry what they should."""
         verdicts = []
         for bucket in BUCKETS:
             self.shape(bucket)
@@ -115,7 +115,7 @@ class Hosts:
             if verdict == "ok":
                 for one in measured:
                     say(one.text(self.rates))
-                return measured, bucket
+                return measured, bucket, [finding for _, finding in verdicts]
             verdicts.append((verdict, finding))
         raise GradwireError(f"lab: {_advice(verdicts)}")
 
@@ -140,10 +140,10 @@ class Hosts:
         command += ["-ppn", str(ppn), "-n", str(ppn * len(names)), *argv]
         return subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, text=True, check=False, **options)
 
-    def environ(self, measured, bucket):
+    def environ(self, measured, bucket, rejected):
         """The environment of the command: what environment.py records with a run."""
         lab = {"hosts": len(self.processes), "ppn": self.ppn, "rates_bps": self.rates, "latency_s": self.latency_s}
-        lab |= {"bucket": asdict(bucket), "measured": [one.described() for one in measured]}
+        lab |= {"bucket": asdict(bucket), "rejected": rejected, "measured": [one.described() for one in measured]}
         shaped = {"GRADWIRE_NETWORK": "shaped", "GRADWIRE_LINK_RATE_BPS": str(min(self.rates)), "GRADWIRE_LAB": json.dumps(lab)}
         return dict(os.environ) | shaped
 
