@@ -47,24 +47,26 @@ def hosts(monkeypatch):
 @pytest.mark.parametrize(
     ("bucket", "rate", "mtu", "burst"),
     [
-        (Bucket(12e-6, False), 1e9, 1500, 1514 + 1500),
-        (Bucket(25e-6, True), 1e9, 9000, 9014 + 3125),
-        (Bucket(25e-6, True), 1e8, 1500, 1514 + 312),
-        (Bucket(100e-6, True), 1e10, 9000, 9014 + 125_000),
+        (Bucket(12e-6, 12e-6), 1e9, 1500, 1514 + 1500),
+        (Bucket(32e-6, 30e-6), 1e9, 4000, 4014 + 3750),
+        (Bucket(32e-6, 30e-6), 1e8, 1500, 1514 + 375),
+        (Bucket(72e-6, 60e-6), 1e10, 9000, 9014 + 75_000),
     ],
 )
 def test_a_bucket_holds_a_frame_and_its_slack(bucket, rate, mtu, burst):
     assert (bucket.mtu(rate), bucket.burst(rate)) == (mtu, burst)
 
 
-def test_buckets_get_deeper():
-    assert [bucket.burst(1e9) for bucket in BUCKETS] == sorted(bucket.burst(1e9) for bucket in BUCKETS)
+@pytest.mark.parametrize("rate", [1e6, 1e8, 1e9, 1e10])
+def test_buckets_get_deeper(rate):
+    bursts = [bucket.burst(rate) for bucket in BUCKETS]
+    assert bursts == sorted(set(bursts))
 
 
 def test_both_ends_of_a_link_are_shaped(commands):
     made = object.__new__(Hosts)
     made.rates, made.latency_s, made.processes = [1e8], 0, ["/proc/7"]
-    made.shape(Bucket(100e-6, True))
+    made.shape(Bucket(12e-6, 100e-6))
     queue = "tbf rate 100000000bit burst 2764 limit 625000"
     assert commands.all == [
         "ip link set to0 mtu 1500",
@@ -101,7 +103,7 @@ def test_the_first_bucket_that_does_is_taken(hosts):
         "messages of 4,000,000 bytes",
         "messages of 40,000 bytes",
     ]
-    assert recorded["bucket"] == {"slack_s": 50e-6, "jumbo": True}
+    assert recorded["bucket"] == {"frame_s": 48e-6, "slack_s": 40e-6}
     assert recorded["measured"][0]["large_bps"] == pytest.approx(4e6 * 8 / 33e-3)
 
 

@@ -37,24 +37,24 @@ NEEDED = {
 
 @dataclass(frozen=True)
 class Bucket:
-    """Token buckets of a lab. slack_s: for how much of a link's time a bucket may save tokens, beyond one packet.
-
-    A timer that fires later than that loses bandwidth; a deep bucket lets the start of a message through unshaped. Few large packets
-    need fewer timers.
+    """Token buckets of a lab, by times, so that they fit every rate. frame_s: of the largest packet on the link, within what MTUs there
+    are; few large packets need few timers. slack_s: for how long a bucket saves tokens beyond one packet; a timer that is later than
+    that loses bandwidth, and a deep bucket lets the start of a message through unshaped.
     """
 
+    frame_s: float
     slack_s: float
-    jumbo: bool
 
     def mtu(self, rate):
-        return 9000 if self.jumbo and rate >= 5e8 else 1500
+        """Bytes: from Ethernet's to that of jumbo frames."""
+        return max(1500, min(9000, round(rate * self.frame_s / 8)))
 
     def burst(self, rate):
         """Bytes: one Ethernet frame and the slack."""
-        return self.mtu(rate) + 14 + int(rate * self.slack_s / 8)
+        return self.mtu(rate) + 14 + round(rate * self.slack_s / 8)
 
 
-BUCKETS = (Bucket(12e-6, False), Bucket(25e-6, True), Bucket(50e-6, True), Bucket(100e-6, True))
+BUCKETS = (Bucket(12e-6, 12e-6), Bucket(32e-6, 30e-6), Bucket(48e-6, 40e-6), Bucket(72e-6, 60e-6))
 """From the most faithful to the most tolerant of late timers: the first with which the links carry their rates is taken."""
 
 
