@@ -18,7 +18,12 @@ from gradwire.network import lab as lab_module
 from gradwire.network.lab import Lab, parse_latency, parse_rate, rate_text
 
 TOKEN = "GRADWIRE_TEST_TOKEN"
-SHOW = "import json, os; print(json.dumps([os.environ['PMI_RANK'], {k: v for k, v in os.environ.items() if k.startswith('GRADWIRE_')}]), flush=True)"
+# Each rank writes its own file: lines of several ranks on one standard output may run into each other.
+SHOW = """
+import json, os, pathlib, sys
+mine = {name: value for name, value in os.environ.items() if name.startswith("GRADWIRE_")}
+pathlib.Path(sys.argv[1], os.environ["PMI_RANK"]).write_text(json.dumps(mine))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -135,9 +140,14 @@ def test_reports_become_lines_and_errors():
         assert type(error) is kind and str(error) == "why"
 
 
-def test_ranks_know_their_network(can_run, token):
-    code, out, said = run((2, "20mbit,10mbit", 2, "0ms"), token, sys.executable, "-c", SHOW)
-    ranks = dict(json.loads(line) for line in out)
+def shown(folder):
+    """{rank: its GRADWIRE_ environment} of what SHOW wrote."""
+    return {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
+
+
+def test_ranks_know_their_network(can_run, token, tmp_path):
+    code, _, said = run((2, "20mbit,10mbit", 2, "0ms"), token, sys.executable, "-c", SHOW, str(tmp_path))
+    ranks = shown(tmp_path)
     assert code == 0 and sorted(ranks) == ["0", "1", "2", "3"]
     environ = ranks["3"]
     assert (environ["GRADWIRE_NETWORK"], float(environ["GRADWIRE_LINK_RATE_BPS"])) == ("shaped", 1e7)
@@ -172,20 +182,24 @@ def test_a_link_that_is_not_shaped_is_found_out(can_run, token, tmp_path):
     assert "UCX_TLS=tcp,self" in err[-1]
 
 
-def test_latency_needs_netem(can_run, token):
-    code, out, err = run((2, "10mbit", 1, "5ms"), token, sys.executable, "-c", SHOW)
+def test_latency_needs_netem(can_run, token, tmp_path):
+    code, _, err = run((2, "10mbit", 1, "5ms"), token, sys.executable, "-c", SHOW, str(tmp_path))
     if code:
         assert "ConfigError" in err[-1] and "the kernel has no netem (CONFIG_NET_SCH_NETEM), which --latency needs" in err[-1]
     else:
-        (pair,) = json.loads(dict(json.loads(line) for line in out)["0"]["GRADWIRE_LAB"])["measured"]
+        (pair,) = json.loads(shown(tmp_path)["0"]["GRADWIRE_LAB"])["measured"]
         assert 4.5e-3 < pair["latency_s"] < 10e-3
 
 
-def test_two_labs_at_once(can_run, token):
+def test_two_labs_at_once(can_run, token, tmp_path):
+    def one(rate):
+        (tmp_path / rate).mkdir()
+        code, _, err = run((2, rate, 1, "0ms"), token, sys.executable, "-c", SHOW, str(tmp_path / rate))
+        assert code == 0, err
+        return {float(environ["GRADWIRE_LINK_RATE_BPS"]) for environ in shown(tmp_path / rate).values()}
+
     with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda rate: run((2, rate, 1, "0ms"), token, sys.executable, "-c", SHOW), ("10mbit", "20mbit")))
-    assert [code for code, _, _ in done] == [0, 0]
-    assert [json.loads(out[0])[1]["GRADWIRE_LINK_RATE_BPS"] for _, out, _ in done] == ["10000000.0", "20000000.0"]
+        assert list(pool.map(one, ("10mbit", "20mbit"))) == [{1e7}, {2e7}]
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL of the first process inside", "SIGKILL of mpiexec"])
