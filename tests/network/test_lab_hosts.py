@@ -9,7 +9,8 @@ import pytest
 
 from gradwire import ConfigError, GradwireError
 from gradwire.network import lab_hosts
-from gradwire.network.lab_hosts import BUCKETS, ENTER, Bucket, Hosts
+from gradwire.network.lab_hosts import ENTER, Hosts
+from gradwire.network.lab_links import BUCKETS, Bucket, shape
 
 GOOD = {"sender": 0, "receiver": 1, "latency_s": 20e-6, "small_s": 340e-6, "large_s": 33e-3, "large_nbytes": 4_000_000}
 SLOW = GOOD | {"large_s": 60e-3}
@@ -89,7 +90,7 @@ def test_latency_is_added_once_on_the_way_up(commands):
 def test_what_the_kernel_lacks_is_named(commands, kind, advice):
     commands.broken = (kind,)
     with pytest.raises(ConfigError, match=f"Specified qdisc kind is unknown.: the kernel has no .*{advice}"):
-        lab_hosts._shape("eth0", None, 1e9, 3000, 1e-3)
+        shape("eth0", None, 1e9, 3000, 1e-3)
 
 
 def test_the_first_bucket_that_does_is_taken(hosts):

@@ -11,51 +11,19 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import ConfigError, GradwireError
 from .lab_check import Measured, judge
+from .lab_links import BUCKETS, NEEDED, do, shape
 
 BRIDGE = "br0"
 SUBNET = "10.77.0"  # seen by nobody else: the lab's network has no way out
 ENTER = Path(__file__).with_name("lab_enter.sh")
 HOST = "mount -t sysfs none /sys && ip link set lo up && read process rest </proc/self/stat && echo $process && exec sleep infinity"
-QUEUE_S, QUEUE_BYTES = 0.05, 1 << 18  # what a link holds before it drops: so long, and at least so much
 UCX = {"UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "eth0"}
 OFI = {"FI_PROVIDER": "tcp", "FI_TCP_IFACE": "eth0"}
-
-NEEDED = {
-    "sysfs": "this container does not let the lab mount /sys: run it as root, or outside the container",
-    "bridge": "the kernel has no bridges (CONFIG_BRIDGE); as root: modprobe bridge",
-    "veth": "the kernel has no veth pairs (CONFIG_VETH); as root: modprobe veth",
-    "tbf": "the kernel has no token bucket (CONFIG_NET_SCH_TBF); as root: modprobe sch_tbf",
-    "netem": "the kernel has no netem (CONFIG_NET_SCH_NETEM), which --latency needs; as root: modprobe sch_netem, or do without --latency",
-}
-"""Kind of device or queue → what to do when it cannot be made."""
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Token buckets of a lab, by times, so that they fit every rate. frame_s: of the largest packet on the link, within what MTUs there
-    are; few large packets need few timers. slack_s: for how long a bucket saves tokens beyond one packet; a timer that is later than
-    that loses bandwidth, and a deep bucket lets the start of a message through unshaped.
-    """
-
-    frame_s: float
-    slack_s: float
-
-    def mtu(self, rate):
-        """Bytes: from Ethernet's to that of jumbo frames."""
-        return max(1500, min(9000, round(rate * self.frame_s / 8)))
-
-    def burst(self, rate):
-        """Bytes: one Ethernet frame and the slack."""
-        return self.mtu(rate) + 14 + round(rate * self.slack_s / 8)
-
-
-BUCKETS = (Bucket(12e-6, 12e-6), Bucket(32e-6, 30e-6), Bucket(48e-6, 40e-6), Bucket(72e-6, 60e-6))
-"""From the most faithful to the most tolerant of late timers: the first with which the links carry their rates is taken."""
 
 
 def main(report):
@@ -76,10 +44,10 @@ class Hosts:
 
     def __init__(self, mpiexec, hosts, ppn, rates_bps, latency_s):
         self.mpiexec, self.ppn, self.rates, self.latency_s = mpiexec, ppn, rates_bps, latency_s
-        _do("ip", "link", "set", "lo", "up")
-        _do("ip", "link", "add", BRIDGE, "type", "bridge", kind="bridge")
-        _do("ip", "address", "add", f"{SUBNET}.254/24", "dev", BRIDGE)
-        _do("ip", "link", "set", BRIDGE, "up")
+        do("ip", "link", "set", "lo", "up")
+        do("ip", "link", "add", BRIDGE, "type", "bridge", kind="bridge")
+        do("ip", "address", "add", f"{SUBNET}.254/24", "dev", BRIDGE)
+        do("ip", "link", "set", BRIDGE, "up")
         self.processes = [self._host(number) for number in range(hosts)]
 
     def _host(self, number):
@@ -92,18 +60,18 @@ class Hosts:
             raise ConfigError(f"lab: {NEEDED['sysfs']}")
         folder = f"/proc/{process}"
         peer = ("type", "veth", "peer", "name", "eth0", "netns", f"{folder}/ns/net")
-        _do("ip", "link", "add", f"to{number}", *peer, kind="veth")
-        _do("ip", "link", "set", f"to{number}", "master", BRIDGE, "up")
-        _do("ip", "address", "add", f"{SUBNET}.{number + 1}/24", "dev", "eth0", host=folder)
-        _do("ip", "link", "set", "eth0", "up", host=folder)
+        do("ip", "link", "add", f"to{number}", *peer, kind="veth")
+        do("ip", "link", "set", f"to{number}", "master", BRIDGE, "up")
+        do("ip", "address", "add", f"{SUBNET}.{number + 1}/24", "dev", "eth0", host=folder)
+        do("ip", "link", "set", "eth0", "up", host=folder)
         return folder
 
     def shape(self, bucket):
         """Put token buckets of this kind on both ends of every link, and the latency on its upper one."""
         for number, (folder, rate) in enumerate(zip(self.processes, self.rates)):
             for device, host in ((f"to{number}", None), ("eth0", folder)):
-                _do("ip", "link", "set", device, "mtu", bucket.mtu(rate), host=host)
-                _shape(device, host, rate, bucket.burst(rate), self.latency_s if host else 0)
+                do("ip", "link", "set", device, "mtu", bucket.mtu(rate), host=host)
+                shape(device, host, rate, bucket.burst(rate), self.latency_s if host else 0)
 
     def checked(self, say):
         """([Measured], the Bucket, findings against those before it): the first kind with which all links carry what they should."""
@@ -146,58 +114,6 @@ class Hosts:
         lab |= {"bucket": asdict(bucket), "rejected": rejected, "measured": [one.described() for one in measured]}
         shaped = {"GRADWIRE_NETWORK": "shaped", "GRADWIRE_LINK_RATE_BPS": str(min(self.rates)), "GRADWIRE_LAB": json.dumps(lab)}
         return dict(os.environ) | shaped
-
-
-def _shape(device, host, rate, burst, latency_s):
-    """tbf on a device, below a netem that delays what it gets if there is a latency."""
-    limit = max(QUEUE_BYTES, int(rate * QUEUE_S / 8))
-    above = ("root", "handle", "2:")
-    if latency_s:
-        packets = 1000 + int(rate * latency_s / 8 / 64)
-        _do(
-            "tc",
-            "qdisc",
-            "replace",
-            "dev",
-            device,
-            "root",
-            "handle",
-            "1:",
-            "netem",
-            "delay",
-            f"{latency_s * 1e6:.0f}us",
-            "limit",
-            packets,
-            kind="netem",
-            host=host,
-        )
-        above = ("parent", "1:1", "handle", "2:")
-    _do(
-        "tc",
-        "qdisc",
-        "replace",
-        "dev",
-        device,
-        *above,
-        "tbf",
-        "rate",
-        f"{rate:.0f}bit",
-        "burst",
-        burst,
-        "limit",
-        limit,
-        kind="tbf",
-        host=host,
-    )
-
-
-def _do(*command, kind=None, host=None):
-    """Run ip or tc, inside a host's network if one is given; ConfigError with what `kind` needs if it fails."""
-    words = [*(["nsenter", f"--net={host}/ns/net"] if host else []), *map(str, command)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        needed = f": {NEEDED[kind]}" if kind else ""
-        raise ConfigError(f"lab: {' '.join(map(str, command))}: {done.stderr.strip() or done.returncode}{needed}")
 
 
 def _advice(verdicts):
