@@ -1,4 +1,4 @@
-"""The command gradwire: run, list, inspect, check, data, bench, advise, figures, tables.
+"""The command gradwire: run, lab, list, inspect, check, data, bench, advise, figures, tables.
 
 Every heavy import is inside the command that needs it, so `gradwire --help` is quick, and only `run` initialises MPI, after
 configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 130 interrupted.
@@ -65,16 +65,26 @@ def _parser():
         "  mpiexec -n 4 gradwire run experiments/quickstart.toml\n"
         "  gradwire run quickstart --ranks 2 --codec 'topk(ratio=0.01)+natural' --set run.epochs=2 --results trial",
     )
-    run.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
-    run.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
-    run.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
-    _add_results(run)
-    run.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
-    run.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
-    run.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
-    run.add_argument("--record-steps", type=_positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
-    run.add_argument("--ranks", type=_positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
+    _add_run_options(run)
     run.set_defaults(command=_run)
+
+    lab = commands.add_parser(
+        "lab",
+        help="run an experiment across hosts that are network namespaces of this machine, over links of a given rate",
+        epilog="examples:\n"
+        "  gradwire lab quickstart --hosts 4 --rate 100mbit\n"
+        "  gradwire lab quickstart --hosts 2 --ppn 2 --rate 1gbit,100mbit --codec fastsgd --results trial\n"
+        "  gradwire lab quickstart --hosts 4 --rate 100mbit --rate 1gbit      a sweep: one lab after the other\n\n"
+        "Without --results, the results of each lab have a folder of their own: results/lab/4x1-100mbit. A sweep makes these in DIR.",
+    )
+    lab.add_argument("--hosts", type=_positive, required=True, metavar="H", help="number of hosts, at least 2")
+    lab.add_argument(
+        "--rate", action="append", required=True, metavar="RATE", help="of every link, such as 1gbit, or one for each host: 1gbit,100mbit,…"
+    )
+    lab.add_argument("--ppn", type=_positive, default=1, metavar="N", help="ranks per host (default: %(default)s)")
+    lab.add_argument("--latency", default="0ms", metavar="TIME", help="added one way, such as 1ms; needs netem in the kernel")
+    _add_run_options(lab, results=None)
+    lab.set_defaults(command=_lab)
 
     listing = commands.add_parser("list", help="what there is, with one line and the paper of each")
     listing.add_argument("kind", nargs="?", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
@@ -174,8 +184,24 @@ def _parser():
     return parser
 
 
-def _add_results(parser):
-    parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of runs, figures and tables (default: %(default)s)")
+def _add_run_options(parser, results=RESULTS):
+    """What `run` takes, and so does what starts it, which finds the options again in `run_options`. results: default of --results."""
+    before = len(parser._actions)
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
+    parser.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
+    _add_results(parser, results)
+    parser.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
+    parser.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
+    parser.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
+    parser.add_argument("--record-steps", type=_positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
+    parser.add_argument("--ranks", type=_positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
+    parser.set_defaults(run_options=parser._actions[before:])
+
+
+def _add_results(parser, default=RESULTS):
+    help = f"folder of runs, figures and tables (default: {default or 'as below'})"
+    parser.add_argument("--results", default=default, metavar="DIR", help=help)
 
 
 def _positive(text):
@@ -192,8 +218,6 @@ def _sizes(text):
 
 
 def _run(args):
-    if args.record_steps and not args.record_gradients:
-        raise ConfigError("--record-steps says how many gradients --record-gradients keeps; it was not given")
     found = launch.launcher()
     size = found.size if found else args.ranks or 1
     experiment = error = None
@@ -223,10 +247,78 @@ def _run(args):
     return 0
 
 
+def _lab(args):
+    """Every lab of --rate, one after the other; the exit status of the first that fails."""
+    from .network.lab import Lab
+
+    if launch.launcher():
+        raise ConfigError("lab starts its own ranks: start it without mpiexec or srun")
+    labs = [Lab.of(args.hosts, rate, args.ppn, args.latency) for rate in args.rate]
+    launch.check_ranks(args.ranks, labs[0].ranks)
+    folders = [args.results] if args.results and len(labs) == 1 else [str(Path(args.results or "results/lab", lab.name)) for lab in labs]
+    experiment = _experiment(args, None, labs[0].ranks)
+    if args.dry_run:
+        return max(_dry_run(experiment.runs(), folder, lab.ranks) for lab, folder in zip(labs, folders))
+    for lab, folder in zip(labs, folders):
+        _check_network(experiment.runs(), folder, lab)
+    labs[0].check()
+    _prepare_data(experiment.runs())
+    for lab, folder in zip(labs, folders):
+        command = [sys.executable, "-m", "gradwire", "run", *_words(args.run_options, args, {"results": folder})]
+        code = lab.run(command, say=_say)
+        if code:
+            return code
+    return 0
+
+
+def _check_network(runs, results, lab):
+    """ConfigError if one of the runs has been recorded in `results` on another network: it would be taken for one of this lab."""
+    from .recorder import load_run, run_path, run_state
+
+    for path in (run_path(results, run) for run in runs):
+        if run_state(path) == "missing":
+            continue
+        recorded = load_run(path).environment
+        if not lab.described().items() <= json.loads(recorded.get("lab") or "{}").items():
+            found = f"{recorded['network']} at {recorded['link_rate_bps']:g} bit/s"
+            raise ConfigError(f"{path}: expected a run of lab {lab.name}, got one of another network, {found}; choose another --results")
+
+
+def _prepare_data(runs):
+    """What is missing in the cache, here: the hosts of a lab have no way out."""
+    from . import data, logs
+
+    with logs.shown(logs.progress(0, [])):
+        for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run in runs}.values():
+            data.load(dataset)
+
+
+def _words(options, args, changed):
+    """The command line that gives these options the values of `args`, some of them changed."""
+    words = []
+    for option in options:
+        value = changed.get(option.dest, getattr(args, option.dest))
+        if not option.option_strings:
+            words.append(value)
+        elif value is True:
+            words.append(option.option_strings[0])
+        elif value not in (None, False):
+            for entry in value if isinstance(value, list) else [value]:
+                words.append(f"{option.option_strings[0]}={entry}")
+    return words
+
+
+def _say(line):
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def _experiment(args, found, size):
     """The experiment, checked for this launch. Nothing here touches MPI."""
     from . import config
 
+    if args.record_steps and not args.record_gradients:
+        raise ConfigError("--record-steps says how many gradients --record-gradients keeps; it was not given")
     if found:
         launch.check_ranks(args.ranks, found.size)
     experiment = config.load(args.experiment, args.set, args.codec, ranks=size)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -25,6 +26,12 @@ def keep_freed_memory():
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+
+
+def find_mpiexec():
+    """Path of the mpiexec that was installed with this Python, else of the one on PATH, else None."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    return str(beside) if os.access(beside, os.X_OK) else shutil.which("mpiexec")
 
 
 def cores():
@@ -52,6 +59,7 @@ def describe(comm, mpi_library, mpi_standard):
 
     cores: those that the ranks of a host may use, of the host with fewest.
 
+    lab: of a shaped network, its hosts, links and what was measured of them, in JSON (network/lab.py).
     mpi_library, mpi_standard: what MPI says of itself, its library version string and (version, subversion).
     """
     ranks = comm.allgather((platform.node(), cores()))
@@ -68,6 +76,7 @@ def describe(comm, mpi_library, mpi_standard):
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
         "network": os.environ.get("GRADWIRE_NETWORK") or os.environ.get("SLURM_CLUSTER_NAME") or "local",
         "link_rate_bps": float(os.environ.get("GRADWIRE_LINK_RATE_BPS", "nan")),
+        "lab": os.environ.get("GRADWIRE_LAB", ""),
     }
 
 

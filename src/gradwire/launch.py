@@ -5,15 +5,13 @@ Nothing here initialises MPI: what needs a communicator is given one.
 
 import os
 import re
-import shutil
 import signal
 import sys
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
-from .environment import cores
+from .environment import cores, find_mpiexec
 from .errors import ConfigError, GradwireError, IncompatibleError
 
 PATIENCE_S = 0.5
@@ -101,12 +99,6 @@ def mpiexec_command(ranks, arguments, environ=os.environ):
     if ranks > len(cores()):
         environ.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")  # Open MPI refuses more ranks than cores
     return [command, "-n", str(ranks), sys.executable, "-m", "gradwire", *arguments], environ
-
-
-def find_mpiexec():
-    """Path of the mpiexec that was installed with this Python, else of the one on PATH, else None."""
-    beside = Path(sys.executable).parent / "mpiexec"
-    return str(beside) if os.access(beside, os.X_OK) else shutil.which("mpiexec")
 
 
 def agree(comm, error):
