@@ -12,7 +12,6 @@ share this machine's cores: what ranks compute is as slow as they are crowded. M
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from dataclasses import dataclass
 from ..environment import find_mpiexec
 from ..errors import ConfigError, GradwireError
 from . import lab_needs
+from .units import duration_s, rate_bps, rate_text
 
 MIN_BPS, MAX_BPS = 1e6, 100e9
 MAX_HOSTS = 250  # their addresses are one /24
-_UNITS = {"gbit": 1e9, "mbit": 1e6, "kbit": 1e3}
-_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,8 @@ class Lab:
     @classmethod
     def of(cls, hosts, rate, ppn=1, latency="0ms"):
         """Lab of texts as on the command line: rate "1gbit", or "1gbit,100mbit,…" with one for each host; latency "1ms"."""
-        rates = tuple(parse_rate(text) for text in rate.split(","))
-        return cls(hosts, rates * hosts if len(rates) == 1 else rates, ppn, parse_latency(latency))
+        rates = tuple(rate_bps(text) for text in rate.split(","))
+        return cls(hosts, rates * hosts if len(rates) == 1 else rates, ppn, duration_s(latency))
 
     @property
     def ranks(self):
@@ -112,28 +110,6 @@ class Lab:
     def described(self):
         """What GRADWIRE_LAB says of the lab itself: a dict that JSON can hold."""
         return {"hosts": self.hosts, "ppn": self.ppn, "rates_bps": list(self.rates), "latency_s": self.latency_s}
-
-
-def parse_rate(text):
-    """Bits per second of "1gbit", "100mbit", "2.5Gbit/s"."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]bit)(?:/s|ps)?", text.strip().lower())
-    if not found:
-        raise ConfigError(f"--rate: expected a number and kbit, mbit or gbit, such as 100mbit or 2.5gbit, got {text!r}")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def rate_text(bps):
-    """1e9 as "1gbit"; `parse_rate` reads it back."""
-    unit, size = next(((unit, size) for unit, size in _UNITS.items() if bps >= size), ("kbit", 1e3))
-    return f"{bps / size:.10g}{unit}"
-
-
-def parse_latency(text):
-    """Seconds of "1ms", "250us", "0.01s"."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s)", text.strip().lower())
-    if not found:
-        raise ConfigError(f"--latency: expected a number and us, ms or s, such as 1ms, got {text!r}")
-    return float(found[1]) * _SECONDS[found[2]]
 
 
 def _listen(lines, say):
