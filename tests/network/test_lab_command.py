@@ -73,7 +73,7 @@ def test_dry_run_starts_nothing(labs, capsys):
     ("options", "message"),
     [
         (["--hosts", "1", "--rate", "1gbit"], "expected 2 to 250 hosts, got 1"),
-        (["--hosts", "2", "--rate", "fast"], "--rate: expected a number and kbit, mbit or gbit"),
+        (["--hosts", "2", "--rate", "fast"], "expected a rate such as 100mbit or 1gbit"),
         (["--hosts", "2", "--rate", "1gbit", "--ranks", "4"], "--ranks: expected 2"),
         (["--hosts", "2", "--rate", "1gbit", "--codec", "nothing"], "unknown codec or part 'nothing'"),
         (["--hosts", "2", "--rate", "1gbit", "--record-steps", "4"], "--record-gradients"),
