@@ -64,7 +64,7 @@ def dataset_text(name, dataset, options, facts):
 def _epochs(run):
     columns = run.epochs
     shown = [("epoch_time_s", np.max), *((f"{phase}_wall_s", np.mean) for phase in PHASES)]
-    shown += [("uplink_bytes", np.sum), ("downlink_bytes", np.sum), ("nnz", np.sum), ("vnmse", np.mean)]
+    shown += [("uplink_bytes", np.sum), ("downlink_bytes", np.sum), ("nnz", np.sum), ("vnmse", np.nanmean)]
     names = [name for name, _ in shown] + ["train_loss", "test_loss", "test_metric"]
     rows = [
         [epoch, *(over(columns[name][epoch]) for name, over in shown), *(columns[name][epoch] for name in names[len(shown) :])]

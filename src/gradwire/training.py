@@ -63,10 +63,13 @@ class Training:
             with watch.step():
                 gradient = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
             counts["nnz"] += gradient.nnz
+            keys = {}
             for sent in self.exchange.sent:
                 counts["message_nnz"] += sent.message.nnz
                 counts["overflow"] += sent.codec.count_overflow(sent.part.gradient)
-                counts["entropy_bits"] += log2_binomial(sent.message.dim, sent.message.nnz)
+                at = sent.part.start, sent.message.dim  # slices of one range are one set of keys
+                keys[at] = keys.get(at, 0) + sent.message.nnz
+            counts["entropy_bits"] += sum(log2_binomial(dim, nnz) for (_, dim), nnz in keys.items())
             if i in samples:
                 error, size = self._sample()
                 lost, norm = lost + error, norm + size
@@ -74,7 +77,9 @@ class Training:
                 recorded.append(Recorded(gradient, comm.rank, epoch, i))
             progress.step(epoch, i)
         counts["rows"] = len(order)
-        return self._columns(counts, lost / norm if norm else 0.0), recorded
+        # A rank that encodes nothing (hierarchical) has no error of its own.
+        vnmse = lost / norm if norm else 0.0 if self.exchange.sent else math.nan
+        return self._columns(counts, vnmse), recorded
 
     def _spread(self, count):
         """`count` step numbers from the first to the last of an epoch."""

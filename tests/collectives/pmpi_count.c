@@ -1,8 +1,8 @@
 /* Counts, between a program and its MPI library, the bytes that each rank hands to MPI as a sender: the buffers' sizes at every call, by
  * MPI's profiling interface. Nothing of gradwire is in it. Loaded before the MPI library (LD_PRELOAD); read through counted().
  *
- * A broadcast counts at its root, a gather at every rank, an all-to-all the sum of its send counts. Barriers carry nothing. A call that
- * moves data and is not listed here is a call that a test does not know: it is counted in unknown().
+ * A broadcast counts at its root, a gather at every rank, an all-to-all the sum of its send counts. Barriers carry nothing. Some calls
+ * that gradwire does not make are counted in unknown(), so that one that it begins to make is noticed.
  */
 #include <mpi.h>
 

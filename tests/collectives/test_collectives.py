@@ -262,3 +262,69 @@ def test_a_codec_that_says_sum_must_say_how():
 def test_allreduce_refuses_to_densify_a_huge_gradient():
     with pytest.raises(gw.IncompatibleError, match="2²⁶"):
         gw.average(World(), gw.Gradient([1.0], 2**31, [7]), "fp16", "allreduce")
+
+
+@pytest.mark.ranks(2)
+def test_a_value_that_is_not_finite_is_named_by_every_collective(comm):
+    """Both ranks have one, so that neither waits for the other; key and rank are those of the whole gradient."""
+    bad = gw.Gradient(np.float32([1, np.nan, 2]), DIM, [5, 2500, 2600])
+    for collective, codec, exchange in exchanges(comm, feedback=gw.ErrorFeedback(DIM)):
+        with pytest.raises(gw.DataError, match=rf"at key 2500 on rank {comm.rank}" if "hierarchical" not in collective else "key 2500"):
+            exchange.average(bad, gw.Step(0, 1, comm.rank))
+        assert not exchange.feedback.residual.any(), f"{collective} {codec}"
+
+
+@pytest.mark.ranks(4)
+def test_what_leaders_would_refuse_all_ranks_refuse(comm):
+    huge = gw.Gradient(np.float32([1]), 2**27, [comm.rank])
+    with pytest.raises(gw.IncompatibleError, match="dim ≤ 2²⁶"):
+        gw.average(comm, huge, "none", "hierarchical(per_node=2)")
+    with pytest.raises(gw.IncompatibleError, match="root in 0 … 0, got 1"):
+        gw.average(comm, gradient(0), "natural", 'hierarchical(between="gather_bcast(root=1)")')
+
+
+@pytest.mark.ranks(2)
+def test_communicators_are_freed_with_the_caller_s(comm):
+    """An MPI library has a few thousand of them."""
+    for _ in range(1200):
+        own = comm.Dup()
+        gw.average(own, gw.Gradient(np.float32([1]), 9, [comm.rank]), "adam-sparse", "hierarchical(per_node=1)")
+        own.Free()
+
+
+@pytest.mark.ranks(2)
+def test_the_switch_hears_only_its_own_packets(comm):
+    stray = comm.Isend(np.zeros(3, np.uint8), dest=0, tag=71)
+    mean = gw.average(comm, gw.Gradient(np.float32([1, 2]), 2), "none", "switch")
+    assert mean.values.tolist() == [1, 2]
+    for _ in range(2 if comm.rank == 0 else 0):
+        comm.Recv(np.zeros(3, np.uint8), tag=71)
+    stray.Wait()
+
+
+@pytest.mark.ranks(3)
+def test_ranges_are_balanced_for_what_is_sent(comm):
+    """Keys that crowd at the low end: equally many entries for each owner; of a dense message equally many values."""
+    dim = 30_000
+    keys = np.unique((dim * np.random.default_rng(comm.rank).random(3000) ** 8).astype(np.uint32))
+    crowded = gw.Gradient(np.ones(len(keys), np.float32), dim, keys)
+    for codec, most in (("adam-sparse", 1.3), ("none", 1.01)):
+        exchange = Exchange(comm, codec, "reduce_scatter")
+        exchange.average(crowded, gw.Step(0, 0, comm.rank))
+        sizes = [sent.message.nnz for sent in exchange.sent]
+        assert max(sizes) < most * np.mean(sizes), codec
+
+
+@pytest.mark.parametrize("spec", ["gather_bcast(root=1.5)", "switch(root=true)", "gather_bcast(root=true)"])
+def test_roots_are_integers(spec):
+    with pytest.raises(gw.IncompatibleError, match="root in 0 … 3"):
+        gw.average(World(), gw.Gradient([1.0], 1), "none", spec)
+
+
+@pytest.mark.parametrize(
+    "spec", ["allgather(slices=0)", "allgather(slices=2.0)", "reduce_scatter(balance=3)", "hierarchical(per_node=-1)", "hierarchical(between=hierarchical)",
+             "switch(packet=0)", "switch(slots=5000)"],
+)  # fmt: skip
+def test_bad_options(spec):
+    with pytest.raises(gw.ConfigError, match="expected"):
+        gw.one("collectives", spec)

@@ -51,6 +51,9 @@ class Codec(Configured):
         """Gradient of `message`; `step` is the sender's. CorruptMessage if it is not one of this codec."""
         raise NotImplementedError
 
+    def check_gradient(self, gradient):
+        """Raise IncompatibleError if encode would, for its dim and density; without a look at its values."""
+
     def sparsify(self, gradient, step):
         """What encode does first, if a collective encodes a gradient in parts: the entries that are to be sent."""
         return gradient

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..spec import build, one
 from .base import Reduction
 from .composed import Composed, Preset
-from .none import densify
+from .none import check_dense, densify
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class IntSGD(Preset):
 
     def compose(self):
         return Composed(None, one("keys", "raw"), build("values", "integer", {"bits": self.bits, "rounding": self.rounding}), self.spec)
+
+    def check_gradient(self, gradient):
+        check_dense(gradient, self.force, self.name)
 
     def sparsify(self, gradient, step):
         return densify(gradient, self.force, self.name)

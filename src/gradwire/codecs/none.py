@@ -13,14 +13,19 @@ MAX_DENSE_DIM = 1 << 26
 
 def densify(gradient, force=False, who="none"):
     """The same gradient, dense. O(dim), so IncompatibleError above 2²⁶ unless forced."""
+    check_dense(gradient, force, who)
     if gradient.is_dense:
         return gradient
-    if gradient.dim > MAX_DENSE_DIM and not force:
+    return Gradient.trusted(gradient.to_dense(), gradient.dim, fresh_nnz=gradient.fresh_nnz)
+
+
+def check_dense(gradient, force=False, who="none"):
+    """IncompatibleError if `densify` would refuse it."""
+    if not gradient.is_dense and gradient.dim > MAX_DENSE_DIM and not force:
         raise IncompatibleError(
             f"{who}: expected dim ≤ 2²⁶ to make a sparse gradient dense, got {gradient.dim}; "
             "use adam-sparse (uncompressed, sparse), or none(force=true)"
         )
-    return Gradient.trusted(gradient.to_dense(), gradient.dim, fresh_nnz=gradient.fresh_nnz)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,9 @@ class Uncompressed(Preset):
 
     def compose(self):
         return Composed(None, one("keys", "raw"), one("values", "fp32"), self.spec)
+
+    def check_gradient(self, gradient):
+        check_dense(gradient, self.force, self.name)
 
     def sparsify(self, gradient, step):
         return densify(gradient, self.force)

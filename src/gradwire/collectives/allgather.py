@@ -51,8 +51,11 @@ class Allgather(Collective):
     def _overlapped(self, exchange, gradient, step):
         comm, watch, ledger, dim = exchange.comm, exchange.watch, exchange.ledger, gradient.dim
         count = min(self.slices, dim)
+        whole = exchange.sparsified(gradient, step)
+        with watch("encode"):
+            parts = _slices(whole, count, step)
         waiting, moving = None, []
-        for message in exchange.encode_parts(gradient, step, lambda whole: _slices(whole, count, step)):
+        for message in exchange.encode_parts(parts):
             if waiting is None:
                 with watch("wait"):
                     comm.Barrier()

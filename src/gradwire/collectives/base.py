@@ -56,7 +56,7 @@ class Collective(Configured):
         """Raise IncompatibleError, naming what would work, before any MPI call. downlink None means "same"."""
         if not self.takes(uplink):
             raise IncompatibleError(
-                f"collective {self.name} accepts codecs whose reduction is {self._accepted()}, got {uplink.spec} "
+                f"collective {self.name} accepts {self._accepted()}, got {uplink.spec} "
                 f"({uplink.reduction.name}); pairs that work: {pairs(uplink)}"
             )
         if downlink is not None and not self.has_downlink:
@@ -71,7 +71,7 @@ class Collective(Configured):
         return uplink.reduction in cls.accepts
 
     def _accepted(self):
-        return " or ".join(sorted(reduction.name for reduction in self.accepts))
+        return "codecs whose reduction is " + " or ".join(sorted(reduction.name for reduction in self.accepts))
 
     def average(self, exchange, gradient, step):
         """Gradient: the mean over ranks of what each rank's messages decode to. Every rank gets the same bits. A collective call.

@@ -60,15 +60,19 @@ class Exchange:
             self.prepare(gradient)
             return self.pack(self.codec, step)
 
-    def encode_parts(self, gradient, step, split):
-        """Yields a Message for each part: split(gradient) gives Parts, side by side, which together are the gradient.
-
-        A sparsifier sees the whole gradient, so that its ratio means what it says; the parts travel as the rest of the codec
-        encodes them, `codec.unsparsified`. Exhaust it: error feedback is updated at the end.
-        """
+    def sparsified(self, gradient, step):
+        """The entries that are to be sent, for a collective that encodes them in parts. A sparsifier sees the whole gradient, so that its
+        ratio means what it says."""
         with self.watch("encode"):
             self.prepare(gradient)
-            parts = split(self.codec.sparsify(self.encoded, step))
+            self.encoded.check_finite(step.rank)
+            return self.codec.sparsify(self.encoded, step)
+
+    def encode_parts(self, parts):
+        """Yields a Message for each Part of what `sparsified` gave, side by side, encoded by the rest of the codec, `codec.unsparsified`.
+
+        Exhaust it: error feedback is updated at the end.
+        """
         for part in parts:
             with self.watch("encode"):
                 message = self._message(self.codec.unsparsified, part)

@@ -23,7 +23,7 @@ class GatherBcast(Collective):
 
     def check(self, uplink, downlink=None, size=1):
         super().check(uplink, downlink, size)
-        if not 0 <= self.root < size:
+        if type(self.root) is not int or not 0 <= self.root < size:
             raise IncompatibleError(f"gather_bcast: expected a root in 0 … {size - 1}, got {self.root}")
 
     def average(self, exchange, gradient, step):

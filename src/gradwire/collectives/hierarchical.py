@@ -8,19 +8,19 @@ leader's, of its node's mean. MPI says which ranks share memory, and moves their
 
 import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from ..codecs.none import check_dense
 from ..errors import ConfigError
 from ..gradient import Gradient
 from ..message import Message
 from ..spec import codec as parse
 from ..spec import one
 from .base import Collective, mean_of
+from .communicators import kept
 from .transport import collect, spread
-
-_GROUPS = {}
-"""MPI key values: under which a communicator keeps its (node, leaders) for each per_node."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Hierarchical(Collective):
     def has_downlink(self):
         return self._between.has_downlink
 
-    @property
+    @cached_property
     def _between(self):
         return one("collectives", self.between)
 
@@ -53,7 +53,12 @@ class Hierarchical(Collective):
         self._between.check(uplink, downlink, -(-size // self.per_node) if self.per_node else size)
 
     def average(self, exchange, gradient, step):
-        node, leaders = _groups(exchange.comm, self.per_node)
+        node, leaders, count = _groups(exchange.comm, self.per_node)
+        # What only the leaders would refuse, all ranks refuse: nobody waits for them.
+        self._between.check(exchange.codec, size=count)
+        exchange.codec.check_gradient(gradient)
+        if self._between.needs_dense and not exchange.codec.shares_keys:
+            check_dense(gradient, getattr(exchange.codec, "force", False), self.name)
         watch, ledger, raw = exchange.watch, exchange.ledger, parse("raw+fp32")
         with watch("encode"):
             mine = raw.encode(gradient, step) if node.size > 1 else None
@@ -91,18 +96,13 @@ class Hierarchical(Collective):
 
 
 def _groups(comm, per_node):
-    """(this node's ranks, the nodes' leaders or None on other ranks), made once for each communicator."""
+    """(this node's ranks, the nodes' leaders or None on other ranks, how many leaders), made once for each communicator."""
+    return kept(comm, ("hierarchical", per_node), lambda: _split(comm, per_node))
+
+
+def _split(comm, per_node):
     from mpi4py import MPI
 
-    if not _GROUPS:
-        _GROUPS["key"] = MPI.Comm.Create_keyval()
-    known = comm.Get_attr(_GROUPS["key"]) or {}
-    if per_node not in known:
-        if per_node:
-            node = comm.Split(comm.rank // per_node, comm.rank)
-        else:
-            node = comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
-        leaders = comm.Split(0 if node.rank == 0 else MPI.UNDEFINED, comm.rank)
-        known[per_node] = node, None if leaders == MPI.COMM_NULL else leaders
-        comm.Set_attr(_GROUPS["key"], known)
-    return known[per_node]
+    node = comm.Split(comm.rank // per_node, comm.rank) if per_node else comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
+    leaders = comm.Split(0 if node.rank == 0 else MPI.UNDEFINED, comm.rank)
+    return node, None if leaders == MPI.COMM_NULL else leaders, comm.allreduce(int(node.rank == 0))

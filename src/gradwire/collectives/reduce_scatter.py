@@ -3,14 +3,15 @@ mean with the downlink codec, and all ranks gather the means. Two-way compressio
 of the keys, and sends and receives about as much as every other.
 
 Ranges hold about equally many entries, not equally many keys: features numbered by popularity crowd at the low end. Each rank says
-where its keys lie, 33 numbers, before it encodes. Parts are encoded apart, so a codec with a table or a scale for each message has one
-for each part. A sparsifier sees the whole gradient on its way up, and the owner's range alone on its way down.
+where the keys lie that it is to send, 33 numbers, before it encodes. Parts are encoded apart, so a codec with a table or a scale for
+each message has one for each part. A sparsifier sees the whole gradient on its way up, and the owner's range alone on its way down.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..message import Message
 from .base import Collective, mean_of
 from .exchange import joined
@@ -31,11 +32,18 @@ class ReduceScatter(Collective):
     paper = ""
     has_downlink = True
 
+    def __post_init__(self):
+        if not isinstance(self.balance, bool):
+            raise ConfigError(f"expected balance as true or false, got {self.balance!r}")
+
     def average(self, exchange, gradient, step):
         comm, watch, ledger, dim = exchange.comm, exchange.watch, exchange.ledger, gradient.dim
-        edges = self._edges(exchange, gradient)
+        whole = exchange.sparsified(gradient, step)
+        edges = self._edges(exchange, whole)
         owners = filled(edges)
-        messages = list(exchange.encode_parts(gradient, step, lambda whole: cut(whole, edges, step)))
+        with watch("encode"):
+            parts = cut(whole, edges, step)
+        messages = list(exchange.encode_parts(parts))
         outgoing = dict(zip(owners, messages))
         nothing = np.empty(0, np.uint8)
         with watch("wait"):

@@ -25,6 +25,7 @@ from ..codecs.composed import Composed
 from ..errors import ConfigError, IncompatibleError
 from ..gradient import Gradient
 from .base import Collective
+from .communicators import kept
 from .exchange import Part, Sent
 from .packets import Int32Packets, NaturalPackets, exponents
 
@@ -56,17 +57,18 @@ class Switch(Collective):
         return _packets_of(uplink) is not None
 
     def _accepted(self):
-        return "none or natural, for dense gradients"
+        return "none and natural"
 
     def check(self, uplink, downlink=None, size=1):
         super().check(uplink, downlink, size)
-        if not 0 <= self.root < size:
+        if type(self.root) is not int or not 0 <= self.root < size:
             raise IncompatibleError(f"switch: expected a root in 0 … {size - 1}, got {self.root}")
 
     def average(self, exchange, gradient, step):
         watch = exchange.watch
         with watch("encode"):
             exchange.prepare(gradient)
+            exchange.encoded.check_finite(step.rank)
             values = exchange.encoded.values
             packets = _packets_of(exchange.codec)(values, self.packet, exchange.comm.size, step)
             own = exponents(values, self.packet)
@@ -95,7 +97,8 @@ class _Worker:
     """One rank's side of a step."""
 
     def __init__(self, switch, exchange, packets, own):
-        self.comm, self.watch, self.ledger = exchange.comm, exchange.watch, exchange.ledger
+        (self.comm,) = kept(exchange.comm, "switch", lambda: (exchange.comm.Dup(),))  # nobody else's messages arrive here
+        self.watch, self.ledger = exchange.watch, exchange.ledger
         self.packets, self.own, self.slots, self.root = packets, own, switch.slots, switch.root
         self.mean = np.empty_like(packets.values)
 

@@ -100,7 +100,7 @@ def _of_run(run):
     numbers["ratio_to_sparse_fp32"] = _ratio(total["sparse_baseline_bytes"], total["uplink_bytes"])
     numbers["bits_per_key"] = _ratio(8 * total["uplink_keys_bytes"] or np.nan, total["message_nnz"])
     numbers["bound_bits_per_key"] = _ratio(8 * total["entropy_bound_bytes"] or np.nan, total["message_nnz"])
-    vnmse = column(run, "vnmse").mean(axis=1)
+    vnmse = np.nanmean(column(run, "vnmse"), axis=1)  # NaN on ranks that encode nothing
     numbers |= {"vnmse_first": vnmse[0], "vnmse_last": vnmse[-1]}
     return numbers | {name: float(column(run, name)[-1]) for name in ("test_loss", "test_metric")}
 
