@@ -182,6 +182,20 @@ def read_arrays(path, schema, version):
         return attributes, {name: column.asstr()[()] if column.dtype.kind == "O" else column[()] for name, column in file.items()}
 
 
+def write_rows(path, schema, version, attributes, columns, rows):
+    """A new HDF5 file of `rows`, dicts, as columns: name → (units, description), where the units "text" are strings, all else float64."""
+    arrays = {}
+    for name, about in columns.items():
+        arrays[name] = (np.array([row[name] for row in rows], object if about[0] == "text" else np.float64), *about)
+    write_arrays(path, schema, version, attributes, arrays)
+
+
+def read_rows(path, schema, version):
+    """(attributes, rows) of a file of `write_rows`."""
+    attributes, arrays = read_arrays(path, schema, version)
+    return attributes, [dict(zip(arrays, values)) for values in zip(*(arrays[name].tolist() for name in arrays))]
+
+
 def _check_schema(path, attributes, schema, version):
     if attributes.get("schema") != schema:
         raise DataError(f"{path}: expected a file of schema {schema!r}, got schema {attributes.get('schema')!r}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import environment, spec
 from ..errors import ConfigError, GradwireError
-from ..recorder import write_arrays
+from ..recorder import write_rows
 from ..report.codecs import COLUMNS, SCHEMA, SCHEMA_VERSION
 from . import inputs, peers
 from .contenders import MAKE
@@ -73,12 +73,7 @@ def path(results):
 def save(path, rows, notes):
     """Write the rows as columns of an HDF5 file, with what they were measured on."""
     found = {"notes": "\n".join(notes), "inputs": inputs.meanings({row["input"] for row in rows})}
-    text = {name for name, (units, _) in COLUMNS.items() if units == "text"}
-    arrays = {}
-    for name, about in COLUMNS.items():
-        column = [row[name] for row in rows]
-        arrays[name] = (np.array(column, object) if name in text else np.array(column, np.float64), *about)
-    write_arrays(path, SCHEMA, SCHEMA_VERSION, environment.machine() | found, arrays)
+    write_rows(path, SCHEMA, SCHEMA_VERSION, environment.machine() | found, COLUMNS, rows)
 
 
 def _reason(error):

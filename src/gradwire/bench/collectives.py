@@ -22,7 +22,7 @@ import numpy as np
 
 from ..collectives.exchange import Exchange
 from ..gradient import Gradient
-from ..recorder import write_arrays
+from ..recorder import write_rows
 from ..report.collectives import COLUMNS, SCHEMA, SCHEMA_VERSION
 from ..step import Step
 from .gradients import median_interval
@@ -102,11 +102,7 @@ def measure(comm, collectives=(), sizes=SIZES, calls=200, launch=0):
 
 def save(path, rows, attributes):
     """Write the rows as columns of an HDF5 file."""
-    arrays = {}
-    for name, about in COLUMNS.items():
-        column = [row[name] for row in rows]
-        arrays[name] = (np.array(column, object) if about[0] == "text" else np.array(column, np.float64), *about)
-    write_arrays(path, SCHEMA, SCHEMA_VERSION, attributes, arrays)
+    write_rows(path, SCHEMA, SCHEMA_VERSION, attributes, COLUMNS, rows)
 
 
 def clock_offsets(comm, rounds=50):

@@ -28,8 +28,23 @@ def check_dense(gradient, force=False, who="none"):
         )
 
 
+class DensePreset(Preset):
+    """A preset of dense gradients, with a field `force`: densify a sparse gradient above 2²⁶ too. Its encodings add."""
+
+    reduction = Reduction.SUM
+
+    def check_gradient(self, gradient):
+        check_dense(gradient, self.force, self.name)
+
+    def sparsify(self, gradient, step):
+        return densify(gradient, self.force, self.name)
+
+    def encode(self, gradient, step):
+        return self.composed.encode(densify(gradient, self.force, self.name), step)
+
+
 @dataclass(frozen=True)
-class Uncompressed(Preset):
+class Uncompressed(DensePreset):
     """Dense fp32. force: densify a sparse gradient above 2²⁶ too."""
 
     force: bool = False
@@ -37,16 +52,6 @@ class Uncompressed(Preset):
     name = "none"
     summary = "dense 32-bit floats, uncompressed"
     paper = ""
-    reduction = Reduction.SUM
 
     def compose(self):
         return Composed(None, one("keys", "raw"), one("values", "fp32"), self.spec)
-
-    def check_gradient(self, gradient):
-        check_dense(gradient, self.force, self.name)
-
-    def sparsify(self, gradient, step):
-        return densify(gradient, self.force)
-
-    def encode(self, gradient, step):
-        return self.composed.encode(densify(gradient, self.force), step)

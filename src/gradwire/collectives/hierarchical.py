@@ -8,7 +8,7 @@ leader's, of its node's mean. MPI says which ranks share memory, and moves their
 
 import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Hierarchical(Collective):
         exchange.codec.check_gradient(gradient)
         if self._between.needs_dense and not exchange.codec.shares_keys:
             check_dense(gradient, getattr(exchange.codec, "force", False), self.name)
-        watch, ledger, raw = exchange.watch, exchange.ledger, parse("raw+fp32")
+        watch, ledger, raw = exchange.watch, exchange.ledger, _raw()
         with watch("encode"):
             mine = raw.encode(gradient, step) if node.size > 1 else None
         if mine is not None:
@@ -93,6 +93,12 @@ class Hierarchical(Collective):
             ledger.local += ledger.sent - before
         with watch("decode"):
             return raw.decode(Message.from_bytes(reply), step)
+
+
+@cache
+def _raw():
+    """What travels inside a node."""
+    return parse("raw+fp32")
 
 
 def _groups(comm, per_node):

@@ -7,14 +7,12 @@
 A measurement of everything has these names; one of some specifications, or of recorded gradients, the name of its HDF5 file.
 """
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
-from ..recorder import read_arrays
-from .layout import MISSING, Block, as_markdown, as_text, significant
+from ..recorder import read_rows
+from .layout import MISSING, Block, as_csv, as_markdown, as_text, significant
 
 SCHEMA, SCHEMA_VERSION = "gradwire-bench-codecs", 1
 
@@ -92,8 +90,7 @@ _WHAT = {
 
 def load(path):
     """(attributes, rows) of a file of `gradwire bench codecs`; rows are dicts of COLUMNS."""
-    attributes, arrays = read_arrays(path, SCHEMA, SCHEMA_VERSION)
-    return attributes, [dict(zip(arrays, values)) for values in zip(*(arrays[name].tolist() for name in arrays))]
+    return read_rows(path, SCHEMA, SCHEMA_VERSION)
 
 
 def summarise(path, results, name="codecs"):
@@ -106,7 +103,7 @@ def summarise(path, results, name="codecs"):
     stem.parent.mkdir(parents=True, exist_ok=True)
     written = [stem.with_suffix(".md"), stem.with_suffix(".csv")]
     written[0].write_text(markdown(attributes, rows), encoding="utf-8")
-    written[1].write_text(as_csv(rows), encoding="utf-8")
+    written[1].write_text(as_csv(COLUMNS, rows), encoding="utf-8")
     figure = rates.draw(attributes, rows)
     if figure:
         stem = Path(results) / "figures" / name
@@ -128,17 +125,6 @@ def markdown(attributes, rows):
     """The tables for a page."""
     listed = "\n".join(f"- {note}" for note in notes(attributes, rows))
     return "\n\n".join(["# codecs", headline(attributes, rows), *map(as_markdown, _blocks(rows)), listed]) + "\n"
-
-
-def as_csv(rows):
-    """One line for each row, all columns, base units as in COLUMNS; empty where there is nothing."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        values = (row[name] for name in COLUMNS)
-        writer.writerow([value if isinstance(value, str) else "" if value != value else f"{value:.9g}" for value in values])
-    return out.getvalue()
 
 
 def headline(attributes, rows):

@@ -1,5 +1,7 @@
 """Numbers as text, and a table as aligned text or Markdown. Knows nothing about runs."""
 
+import csv
+import io
 import math
 from dataclasses import dataclass
 
@@ -43,6 +45,17 @@ def decimals_for(largest, digits=4):
 def byte_unit(size):
     """(name, bytes) of the largest decimal unit that is at most `size`."""
     return next((unit for unit in _BYTE_UNITS if size >= unit[1]), _BYTE_UNITS[-1])
+
+
+def as_csv(columns, rows):
+    """One line for each row, a dict, with all columns, in base units; empty where there is nothing."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = (row[name] for name in columns)
+        writer.writerow([value if isinstance(value, str) else "" if value != value else f"{value:.9g}" for value in values])
+    return out.getvalue()
 
 
 def as_text(block):
