@@ -18,19 +18,24 @@ def share(comm, mine, ledger):
     return everyone
 
 
-def collect(comm, buffer, ledger, root=None):
-    """Every rank's bytes as a list of uint8 arrays: on `root`, None elsewhere; without a root on every rank."""
+def _piece(mine, whole, start, counts, starts, rank):
+    """(what a rank sends, where all ranks' words go) of the piece that begins at word `start` of every rank's."""
     from mpi4py import MPI
 
+    part = [min(max(count - start, 0), MAX_WORDS) for count in counts]
+    places = [first + min(start, count) for first, count in zip(starts, counts)]
+    return [mine[start : start + part[rank]], part[rank], MPI.INT64_T], [whole, part, places, MPI.INT64_T]
+
+
+def collect(comm, buffer, ledger, root=None):
+    """Every rank's bytes as a list of uint8 arrays: on `root`, None elsewhere; without a root on every rank."""
     sizes = share(comm, np.array([len(buffer)], np.int64), ledger)[:, 0].tolist()
     counts = [size // 8 for size in sizes]
     starts = np.cumsum([0, *counts]).tolist()
     mine, receives = buffer.view(np.int64), root in (None, comm.rank)
     whole = np.empty(starts[-1] if receives else 0, np.int64)
     for start, _ in pieces(max(counts)):
-        part = [min(max(count - start, 0), MAX_WORDS) for count in counts]
-        send = [mine[start : start + part[comm.rank]], part[comm.rank], MPI.INT64_T]
-        receive = [whole, part, [first + min(start, count) for first, count in zip(starts, counts)], MPI.INT64_T]
+        send, receive = _piece(mine, whole, start, counts, starts, comm.rank)
         if root is None:
             comm.Allgatherv(send, receive)
         else:
@@ -85,10 +90,8 @@ class Collection:
         self._starts = np.cumsum([0, *counts]).tolist()
         self._whole, self._requests = np.empty(self._starts[-1], np.int64), []
         for start, _ in pieces(max(counts)):
-            part = [min(max(count - start, 0), MAX_WORDS) for count in counts]
-            send = [self._mine[start : start + part[self._comm.rank]], part[self._comm.rank], MPI.INT64_T]
-            places = [first + min(start, count) for first, count in zip(self._starts, counts)]
-            self._requests.append(self._comm.Iallgatherv(send, [self._whole, part, places, MPI.INT64_T]))
+            send, receive = _piece(self._mine, self._whole, start, counts, self._starts, self._comm.rank)
+            self._requests.append(self._comm.Iallgatherv(send, receive))
         return self
 
     def finish(self):

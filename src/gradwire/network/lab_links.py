@@ -50,41 +50,14 @@ def shape(device, host, rate, burst, latency_s):
     above = ("root", "handle", "2:")
     if latency_s:
         packets = 1000 + int(rate * latency_s / 8 / 64)
-        do(
-            "tc",
-            "qdisc",
-            "replace",
-            "dev",
-            device,
-            "root",
-            "handle",
-            "1:",
-            "netem",
-            "delay",
-            f"{latency_s * 1e6:.0f}us",
-            "limit",
-            packets,
-            kind="netem",
-            host=host,
-        )
+        delay = f"{latency_s * 1e6:.0f}us"
+        _qdisc(host, device, "root", "handle", "1:", kind="netem", options=("delay", delay, "limit", packets))
         above = ("parent", "1:1", "handle", "2:")
-    do(
-        "tc",
-        "qdisc",
-        "replace",
-        "dev",
-        device,
-        *above,
-        "tbf",
-        "rate",
-        f"{rate:.0f}bit",
-        "burst",
-        burst,
-        "limit",
-        limit,
-        kind="tbf",
-        host=host,
-    )
+    _qdisc(host, device, *above, kind="tbf", options=("rate", f"{rate:.0f}bit", "burst", burst, "limit", limit))
+
+
+def _qdisc(host, device, *place, kind, options):
+    do("tc", "qdisc", "replace", "dev", device, *place, kind, *options, kind=kind, host=host)
 
 
 def do(*command, kind=None, host=None):
