@@ -56,7 +56,13 @@ def test_several_launches_become_one_line():
             rows.append(row | {"nbytes": 64, "median_s": median, "low_s": 0.0, "high_s": 1.0, "mean_s": median, "p95_s": median})
     (block,) = report._blocks(rows)
     assert block.rows[0][:5] == ("64", "–", "–", "2.00", "1.00–3.00")
-    assert "median difference 0%, largest 0%, over 1 sizes" in "\n".join(report.notes(rows))
+    assert "median difference 0%, largest 0%; 1 of 1 sizes agree" in "\n".join(report.notes(rows))
+    for row in rows:
+        row["mean_s"] *= {"mpi": 1.0, "osu": 1.4}[row["method"]]  # launches of 3 1 2 against 4.2 1.4 2.8: ranges overlap
+    assert "median difference 29%, largest 29%; 1 of 1 sizes agree" in "\n".join(report.notes(rows))
+    for row in rows:
+        row["mean_s"] *= {"mpi": 1.0, "osu": 4.0}[row["method"]]  # 16.8 5.6 11.2: they do not
+    assert "0 of 1 sizes agree" in "\n".join(report.notes(rows))
     assert "3 launches" in report.headline(ABOUT, rows)
 
 

@@ -4,10 +4,11 @@
                pieces, message headers included; what is encoded or decoded does not count
     mpi        the MPI calls that it stands for, on buffers that exist, through mpi4py. After a barrier; the slowest rank of each call
     osu        the same calls as the OSU micro-benchmarks time them (osu_allgather and others): the mean over calls of the mean over
-               ranks, barriers between the calls and outside the clock, the first tenth not counted
+               ranks, barriers after the calls and outside the clock
 
 So `mpi` and `osu` time equal calls and differ in what they make of them: a median of the slowest rank's times against a mean of all
-ranks'. Of `mpi` the mean over calls and ranks is kept too, which must agree with `osu`.
+ranks'. Of `mpi` the mean over calls and ranks is kept too, which must agree with `osu`. The three take turns in blocks of calls, the
+first of each block not counted: a drift of the machine hits all of them, and none runs in caches that another has filled.
 
 Bandwidths as nccl-tests defines them: algbw = S / t, where S is the size of the result on a rank; busbw = algbw · factor, with
 2 (P − 1) / P for allreduce and (P − 1) / P for allgather. It has none for the others' calls. Not measured: codecs, overlap.
@@ -29,6 +30,8 @@ from .gradients import median_interval
 
 SIZES = tuple(4**k for k in range(3, 12))
 """Bytes of a rank's message: 64 … 4 Mi."""
+BLOCKS = 10
+"""How often the methods take turns."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,14 @@ def measure(comm, collectives=(), sizes=SIZES, calls=200, launch=0):
             raw = MPI_CALLS[name](comm, nbytes) if name in MPI_CALLS else Calls(None, nbytes, math.nan)
             timed = {"gradwire": lambda x=ours, g=gradient: _transfer(x, g)}
             if raw.call:
-                timed["mpi"] = lambda call=raw.call: _seconds(call)
+                timed |= dict.fromkeys(("mpi", "osu"), lambda call=raw.call: _seconds(call))
             counted = _affordable(comm, timed["gradwire"], calls)
             what = {"collective": spec, "launch": launch, "ranks": comm.size, "nbytes": nbytes, "calls": counted}
             for method, samples in _in_turns(comm, timed, counted).items():
-                rows.append(what | {"method": method} | _statistics(samples, raw))
-            if raw.call:
-                rows.append(dict.fromkeys(COLUMNS, math.nan) | what | {"method": "osu", "mean_s": _osu(comm, raw.call, counted)})
+                found = (
+                    dict.fromkeys(COLUMNS, math.nan) | {"mean_s": float(samples.mean())} if method == "osu" else _statistics(samples, raw)
+                )
+                rows.append(found | what | {"method": method})
     return rows
 
 
@@ -153,23 +157,31 @@ def _affordable(comm, call, calls):
 
 
 def _in_turns(comm, timed, calls):
-    """method → seconds of each call on each rank, (ranks, calls). Methods take turns, each call after a barrier."""
+    """method → seconds of each call on each rank, (ranks, calls). Methods take turns in BLOCKS of calls."""
     mine = {method: np.empty(calls) for method in timed}
-    for i in range(calls):
+    for block in np.array_split(np.arange(calls), min(BLOCKS, calls)):
         for method, call in timed.items():
-            comm.Barrier()
-            mine[method][i] = call()
+            block_loop = _after_calls if method == "osu" else _before_calls
+            mine[method][block] = block_loop(comm, call, 1 + len(block))[1:]
     return {method: np.array(comm.allgather(samples)) for method, samples in mine.items()}
 
 
-def _osu(comm, call, calls):
-    """Mean over calls and ranks, as the OSU micro-benchmarks count."""
-    total = 0.0
-    for i in range(calls + calls // 10):
-        seconds = _seconds(call)
-        total += seconds if i >= calls // 10 else 0.0
+def _before_calls(comm, call, calls):
+    """Seconds of each call, a barrier before it."""
+    seconds = []
+    for _ in range(calls):
         comm.Barrier()
-    return comm.allreduce(total / calls) / comm.size
+        seconds.append(call())
+    return seconds
+
+
+def _after_calls(comm, call, calls):
+    """Seconds of each call, a barrier after it: the loop of the OSU micro-benchmarks."""
+    seconds = []
+    for _ in range(calls):
+        seconds.append(call())
+        comm.Barrier()
+    return seconds
 
 
 def _statistics(samples, raw):
