@@ -79,8 +79,27 @@ def test_a_fit_goes_to_another_rate_with_the_share_of_the_line_that_it_found():
     assert (unknown.alpha, unknown.beta) == (pytest.approx(ALPHA), Link.of_rate(1e9).beta)
 
 
-def test_rates_that_differ_make_none():
-    assert np.isnan(fit([*measured(rate=1e8), *measured(rate=2e8)]).rate_bps)
+def test_measurements_at_two_rates_make_one_fit():
+    """Lines that take 1.3 times what their rates promise."""
+    found = fit([m for rate in (1e8, 1e9) for m in measured(beta=1.3 * Link.of_rate(rate).beta, rate=rate)])
+    assert (found.rate_bps, found.link.alpha) == (1e9, pytest.approx(ALPHA))
+    assert found.at_rate(1e8).beta == pytest.approx(1.3 * Link.of_rate(1e8).beta)
+    assert np.isnan(fit([*measured(rate=1e8), *measured()]).rate_bps)
+
+
+def test_noisy_times_at_one_rate_do_not_make_a_line_faster_than_its_rate():
+    """Long messages that met a quiet machine and short ones that met a busy one: a free fit finds two thirds of the time per byte."""
+    beta = Link.of_rate(1e9).beta
+    sizes = {2e4: 1.6, 4e4: 1.5, 5e4: 1.7, 2e5: 0.75, 3e5: 0.8}
+    times = [Measurement("gatherv", 4, size, 0, factor * (2e-4 + 3 * size * beta), 1e9) for size, factor in sizes.items()]
+    free = fit([Measurement(m.collective, m.ranks, m.up, m.down, m.seconds) for m in times])
+    assert free.link.beta < 0.7 * beta
+    assert fit(times).link.beta == pytest.approx(beta, rel=0.1)
+
+
+def test_one_measurement_of_a_known_rate_gives_its_latency():
+    found = fit([Measurement("gatherv", 4, 1e5, 0, 1e-3 + 3e5 * Link.of_rate(1e9).beta, 1e9)])
+    assert found.link.alpha == pytest.approx(1e-3)
 
 
 def test_what_cannot_be_fitted_is_refused():

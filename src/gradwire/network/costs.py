@@ -5,9 +5,10 @@
 Every rank has one full-duplex link into a switch that never blocks. The formulas are those of the algorithms that MPICH 5.0 takes
 for one rank per host, read from its thresholds (MPIR_CVAR_…) and confirmed on shaped links:
 
-- bcast: a binomial tree below 8 ranks or 12,288 bytes. A node sends to all its children at once and they share its uplink, so that
-  long messages need deg + max(subtree) messages' time (4 ranks: 3, not log₂ 4); short ones are gone before the next is sent. Above:
-  scatter, then an allgather of the pieces.
+- bcast: a binomial tree below 8 ranks or 12,288 bytes. Short messages are gone before the next is sent: log₂ P of them. Long ones to
+  a node's children share its uplink. TCP serves them in turn on fast lines and at once on slow ones, where a tree takes
+  deg + max(subtree) messages' time (4 ranks: 2 and 3; 137 KB on shaped links took 2.0 at 1 Gbit/s, 2.4 at 300, 2.9 at 100 Mbit/s),
+  so a long message counts as the middle of both. Above: scatter, then an allgather of the pieces.
 - gatherv: everybody sends to the root at once: P − 1 messages through its downlink (incast).
 - allgatherv: P − 1 messages through every downlink, in ⌈log₂ P⌉ rounds below 81,920 bytes in all (or 524,288 where P is a power of
   two), in a ring of P − 1 above.
@@ -84,7 +85,7 @@ def _tree(ranks):
 def _bcast(ranks, up, down=0):
     rounds = _log2(ranks)
     if ranks < BCAST_TREE_RANKS or up < BCAST_TREE_BYTES:
-        return Cost(rounds, (rounds if up <= BUFFERED_BYTES else _tree(ranks)) * up)
+        return Cost(rounds, (rounds if up <= BUFFERED_BYTES else (rounds + _tree(ranks)) / 2) * up)
     gather_rounds = rounds if up < LONG_BYTES and _power_of_two(ranks) else ranks - 1
     return Cost(rounds + gather_rounds, 2 * up * (ranks - 1) / ranks)
 

@@ -2,8 +2,10 @@
 
 `fit` finds α (seconds per message) and β (seconds per byte) from (collective, ranks, bytes, seconds); costs.py has the formulas.
 It is least squares of the logarithms' differences, made robust by Huber's weights: a small and a large message count alike, too
-long counts like too short, and a measurement that another process disturbed counts little. It models no congestion: what concurrent
-flows lose is in the β of their collective.
+long counts like too short, and a measurement that another process disturbed counts little. Where the lines' rates are known, β is
+what they promise times a factor that is expected near 1: a few noisy runs of one rate cannot tell bytes from messages, and a line
+that carries more than its rate would be found where there is none. It models no congestion: what concurrent flows lose is in the β of
+their collective.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ EFFICIENCY = 1448 / 1514
 """Payload per byte of an Ethernet frame of TCP/IPv4 with timestamps, 1500-byte MTU, as a token bucket counts it."""
 HUBER = 1.345
 """Residuals beyond so many standard deviations count less: 95% efficient if errors are Gaussian (Huber 1964)."""
+EXPECTED = 0.1
+"""Standard deviation of log(β / what the line's rate promises), expected before anything is measured."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Measurement:
 class Fit:
     """A fitted link. alpha_se, beta_se: standard errors. error: median |predicted / measured - 1| of the n measurements.
 
-    rate_bps: the line's, where all measurements name the same one.
+    rate_bps: the line's that `link` is for, the fastest if there were several; NaN if a measurement did not say.
     """
 
     link: Link
@@ -86,18 +90,21 @@ def fit(measurements):
     seconds = np.array([m.seconds for m in measurements], float)
     if not (seconds > 0).all():
         raise DataError(f"expected times of more than 0 s, got {seconds.min()}")
+    rates = np.array([m.rate_bps for m in measurements], float)
+    known = bool(len(rates)) and bool((rates > 0).all())
+    promised = np.array([Link.of_rate(rate).beta for rate in rates]) if known else np.ones(len(rates))
     costs = [m.cost for m in measurements]
-    design = np.array([(c.rounds, c.link_bytes) for c in costs], float).reshape(-1, 2)
-    if len(design) < 2 or np.linalg.matrix_rank(design / np.maximum(design.max(axis=0), 1e-300)) < 2:
+    design = np.array([(c.rounds, c.link_bytes * beta) for c, beta in zip(costs, promised)], float).reshape(-1, 2)
+    if not known and (len(design) < 2 or np.linalg.matrix_rank(design / np.maximum(design.max(axis=0), 1e-300)) < 2):
         raise DataError(f"expected measurements of at least two sizes, got {len(design)} that cannot tell latency from bandwidth")
-    found, residuals, weights = _solve(design, seconds)
+    found, residuals, weights = _solve(design, seconds, EXPECTED if known else np.inf)
     predicted = design @ found
     if (design[:, 1] * found[1] < 1e-6 * predicted).all():
         raise DataError("expected times that grow with the bytes: no bandwidth fits these measurements")
-    errors = _standard_errors(design / predicted[:, None], weights, residuals)
-    rates = {m.rate_bps for m in measurements}
-    rate = rates.pop() if len(rates) == 1 else np.nan
-    return Fit(Link(*found.tolist()), *errors.tolist(), float(np.median(np.abs(np.expm1(residuals)))), len(measurements), rate)
+    scale = np.array((1.0, promised.min()))
+    errors = scale * _standard_errors(design / predicted[:, None], weights, residuals)
+    error, rate = float(np.median(np.abs(np.expm1(residuals)))), rates.max() if known else np.nan
+    return Fit(Link(*(scale * found).tolist()), *errors.tolist(), error, len(measurements), float(rate))
 
 
 def fit_each(measurements):
@@ -114,11 +121,14 @@ def fit_each(measurements):
     return fits
 
 
-def _solve(design, seconds):
-    """((alpha, beta), log(predicted / seconds), Huber's weights): Gauss–Newton over the logarithms, which keeps both positive."""
+def _solve(design, seconds, expected):
+    """((α, β or its factor), log(predicted / seconds), Huber's weights): Gauss–Newton over the logarithms, which keeps both positive.
+
+    expected: standard deviation of the logarithm of the factor, which is 1 before anything is measured; inf if nothing is known.
+    """
     rounds, nbytes = design.T
-    start = (np.min(seconds[rounds > 0] / rounds[rounds > 0]), np.median(seconds[nbytes > 0] / nbytes[nbytes > 0]))
-    logs = np.log(start)
+    alpha = np.min(seconds[rounds > 0] / rounds[rounds > 0], initial=1.0)
+    logs = np.log((alpha, np.median(seconds[nbytes > 0] / nbytes[nbytes > 0]) if np.isinf(expected) else 1.0))
     for _ in range(500):
         predicted = design @ np.exp(logs)
         residuals = np.log(predicted / seconds)
@@ -126,7 +136,9 @@ def _solve(design, seconds):
         weights = np.minimum(1, HUBER * spread / np.maximum(np.abs(residuals), 1e-300))
         root = np.sqrt(weights)
         shares = design * np.exp(logs) / predicted[:, None]
-        move = np.linalg.lstsq(shares * root[:, None], -residuals * root, rcond=1e-9)[0]
+        belief = spread / expected  # a measurement more, of the factor alone
+        rows = np.vstack([shares * root[:, None], (0.0, belief)])
+        move = np.linalg.lstsq(rows, np.append(-residuals * root, -logs[1] * belief), rcond=1e-9)[0]
         logs = logs + np.clip(move, -1, 1)
         if np.abs(shares @ move).max() < 1e-10:
             break

@@ -89,10 +89,9 @@ def notes(rows):
     off = {key: gap for key, gap in off.items() if not math.isnan(gap)}
     if off:
         agree = sum(gap <= AGREE or _overlap(rows, *key) for key, gap in off.items())
-        lines.append(
-            f"MPI mean against OSU mean: median difference {np.median(list(off.values())):.0%}, largest {max(off.values()):.0%}; {agree} of "
-            f"{len(off)} sizes agree (within {AGREE:.0%}, or the launches' ranges overlap)."
-        )
+        gaps = f"median difference {np.median(list(off.values())):.0%}, largest {max(off.values()):.0%}"
+        how = f"within {AGREE:.0%}, or the launches' ranges overlap"
+        lines.append(f"MPI mean against OSU mean: {gaps}; {agree} of {len(off)} sizes agree ({how}).")
     if any(row["method"] == "mpi" and row["p95_s"] > 5 * row["median_s"] for row in rows):
         lines.append("Some 95th percentiles are over five times the median: this machine was not quiet, or ranks share cores.")
     return lines
