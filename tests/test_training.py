@@ -188,8 +188,8 @@ def test_a_model_for_another_task_is_refused(tmp_path, monkeypatch):
     from mpi4py import MPI
 
     prepare(MPI.COMM_SELF, tmp_path, monkeypatch)
-    chosen = config.load(tmp_path / "trial.toml", ["model.name=linear"]).runs()[0]
-    with pytest.raises(gw.IncompatibleError, match="model linear is for regression, data libsvm is for classification"):
+    chosen = config.load(tmp_path / "trial.toml", ["data.task=regression"]).runs()[0]
+    with pytest.raises(gw.IncompatibleError, match="model logistic is for classification, data libsvm is for regression"):
         training.Training(chosen, MPI.COMM_SELF)
 
 

@@ -33,7 +33,7 @@ class Training:
         prepared = data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         self.train, self.test, self.dim = prepared.train, prepared.test, prepared.n_features
         self.model, self.optimizer = config.build_model(), config.build_optimizer()
-        if self.model.task != prepared.task:
+        if not self.model.takes(prepared.task):
             raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
         feedback = ErrorFeedback(self.dim) if config.error_feedback else None
         downlink = None if config.downlink == "same" else config.downlink

@@ -25,3 +25,8 @@ def test_gradient_descent_reaches_it(csr):
     loss_sum, scores = model.evaluate(params, data, 0, 120)
     assert loss_sum == pytest.approx(np.square(y - x @ solution).sum(), rel=1e-5)
     assert model.metric(scores, data.labels) == pytest.approx(np.sqrt(loss_sum / 120), rel=1e-6)
+
+
+def test_it_takes_two_classes_as_numbers():
+    linear = one("models", "linear")
+    assert linear.takes("classification") and linear.takes("regression")

@@ -55,7 +55,7 @@ def test_ranks_and_network_tell_rows_apart(make_run, stored, tmp_path):
         tmp_path,
     )
     found = labels(load.collect(tmp_path, "quickstart"))
-    assert found == ["none, ranks=2, network=local", "none, ranks=4, network=local", "none, ranks=4, network=shaped"]
+    assert found == ["none, ranks=2, network=local", "none, ranks=4, network=local", "none, ranks=4, network=shaped 1000 Mbit/s"]
 
 
 def test_an_unfinished_run_is_left_out_of_a_row_with_finished_ones_and_named(make_run, stored, tmp_path):

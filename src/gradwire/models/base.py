@@ -44,6 +44,11 @@ class Model(Configured):
         if self.l2_mode not in L2_MODES:
             raise ConfigError(unknown("l2_mode", self.l2_mode, L2_MODES))
 
+    @classmethod
+    def takes(cls, task):
+        """Whether data of this task can be learnt: its own."""
+        return task == cls.task
+
     @property
     def sparse_gradients(self):
         """True if `gradient` returns gradients with keys."""

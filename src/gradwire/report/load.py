@@ -6,6 +6,7 @@ Files are opened by gradwire.recorder alone; what the numbers mean is in measure
 """
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,13 @@ class Group:
     def parts(self):
         """Names in the specification without their arguments, "topk(ratio=0.01)+natural" → ("topk", "natural")."""
         return tuple(name for name, _ in specs.split(self.spec))
+
+    @property
+    def family(self):
+        """What it shares with the rows that it is compared with: all settings but those of the codec and of local steps."""
+        settings = {key: value for key, value in _settings(self.runs[0]).items() if not key.startswith("codec.")}
+        settings.pop("run.local_steps", None)
+        return json.dumps(settings, sort_keys=True, default=str)
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,8 @@ def _settings(run):
     flat |= {key: value for key, value in run.config.items() if not isinstance(value, dict)}
     flat = {key: value for key, value in flat.items() if key not in _NOT_A_SETTING and not key.startswith("sweep.")}
     flat["codec.error_feedback"] = has_feedback(run)
-    return flat | {"codec.uplink": run.spec, "ranks": run.ranks, "network": run.environment.get("network", "local")}
+    network, rate = run.environment.get("network", "local"), run.environment.get("link_rate_bps", math.nan)
+    return flat | {"codec.uplink": run.spec, "ranks": run.ranks, "network": f"{network} {rate / 1e6:g} Mbit/s" if rate > 0 else network}
 
 
 def _labels(runs):

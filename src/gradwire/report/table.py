@@ -1,13 +1,13 @@
 """The summary table of an experiment: where each codec's time and bytes went, and what came of the training.
 
 As terminal text, Markdown and CSV. The CSV has base units (seconds, bytes) and every measure; the other two are for reading:
-one block for time, one for bytes and accuracy. A table without an uncompressed and a 16-bit row says so.
+blocks for speed-ups, for time, for bytes and accuracy. A table without an uncompressed and a 16-bit row says so.
 """
 
 import csv
 import io
 
-from . import describe
+from . import describe, speed
 from .layout import MISSING, Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
 from .measures import PHASES
 
@@ -16,15 +16,22 @@ _WITH_RANGE = ("epoch_time_s", "test_loss", "test_metric")
 
 def text(collection, rows):
     """The table for a terminal."""
-    blocks = (_time_block(rows), _bytes_block(rows))
-    return "\n\n".join([describe.headline(collection, rows), *map(as_text, blocks), "\n".join(describe.notes(collection, rows))])
+    notes = "\n".join(_notes(collection, rows))
+    return "\n\n".join([describe.headline(collection, rows), *map(as_text, _blocks(rows)), notes])
 
 
 def markdown(collection, rows):
     """The table for a page."""
-    blocks = (_time_block(rows), _bytes_block(rows))
-    notes = "\n".join(f"- {note}" for note in describe.notes(collection, rows))
-    return "\n\n".join([f"# {collection.experiment}", describe.headline(collection, rows), *map(as_markdown, blocks), notes]) + "\n"
+    notes = "\n".join(f"- {note}" for note in _notes(collection, rows))
+    return "\n\n".join([f"# {collection.experiment}", describe.headline(collection, rows), *map(as_markdown, _blocks(rows)), notes]) + "\n"
+
+
+def _blocks(rows):
+    return [*speed.blocks(rows), _time_block(rows), _bytes_block(rows)]
+
+
+def _notes(collection, rows):
+    return [*speed.notes(rows), *describe.notes(collection, rows)]
 
 
 def as_csv(rows):
@@ -40,6 +47,7 @@ def as_csv(rows):
             cells[name] = _csv_number(spread.median)
             if name in _WITH_RANGE:
                 cells |= {f"{name}_low": _csv_number(spread.low), f"{name}_high": _csv_number(spread.high)}
+        cells |= {name: _csv_number(number) for name, number in speed.columns(row, rows).items()}
         if writer is None:
             writer = csv.DictWriter(out, list(cells), lineterminator="\n")
             writer.writeheader()

@@ -1,0 +1,145 @@
+"""How much faster: each codec against the baselines that ran under the same settings, per epoch and to the same loss.
+
+The baselines of a family, rows that differ in their codec or in local steps alone, are its fastest uncompressed row, its fastest
+16-bit row and ZipML. A speed-up is the baseline's time over the row's, so above 1 is faster. The target loss is the best test loss of
+the uncompressed row; a row has reached it when it is within TOLERANCE, between two epochs by linear interpolation. What papers
+published stands in columns of its own (published.py).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import describe, published
+from .layout import MISSING, Block, decimals_for, fixed, significant
+from .load import column
+from .measures import cumulative_time_s
+
+TOLERANCE = 0.001
+"""A test loss that is worse than the target by no more than this share has reached it."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of one row. epoch: {baseline: speed-up of an epoch}. target_s: seconds to the target loss, NaN if never. target: speed-up to it
+    over the uncompressed row. excess: how far the row's best loss is above the target, as a share. published: {baseline: ratio}."""
+
+    epoch: dict
+    target_s: float
+    target: float
+    excess: float
+    published: dict = field(default_factory=dict)
+
+
+def families(rows):
+    """[[rows that differ in their codec or in local steps alone]], only those that have an uncompressed row and another."""
+    found = {}
+    for row in rows:
+        found.setdefault(row.group.family, []).append(row)
+    return [family for family in found.values() if len(family) > 1 and _baseline(family, "uncompressed")]
+
+
+def speeds(family):
+    """[Speed] of the rows of a family."""
+    plain, sixteen = (_baseline(family, kind) for kind in ("uncompressed", "16-bit"))
+    zipml = next((row for row in family if row.group.spec.partition("(")[0] == "zipml"), None)
+    goal = min(_losses(plain))
+    reached = _reached_s(plain, goal)
+    return [_speed(row, {"uncompressed": plain, "16-bit": sixteen, "zipml": zipml}, goal, reached) for row in family]
+
+
+def blocks(rows):
+    """A Block for each family."""
+    return [_block(family) for family in families(rows)]
+
+
+def notes(rows):
+    """How to read the blocks; nothing where there are none."""
+    found = families(rows)
+    if not found:
+        return []
+    bases = [_baseline(family, kind) for family in found for kind in ("uncompressed", "16-bit")]
+    names = ", ".join(dict.fromkeys(row.group.spec for row in bases if row is not None))
+    lines = [
+        "Speed-ups: the baseline's time over the row's, > 1 is faster; baselines: the fastest uncompressed and the fastest 16-bit row "
+        f"({names}).",
+        f"To the loss: training time, warm-up included, until the test loss is within {TOLERANCE:.1%} of the uncompressed row's best, "
+        "linear between epochs; where it never was, how far the row's best is above it.",
+    ]
+    if any(speed.published for family in found for speed in speeds(family)):
+        lines.append(f"Published: {published.SOURCE}. Not measured here.")
+    return lines
+
+
+def columns(row, rows):
+    """The row's numbers for the CSV: {name: number}."""
+    family = next((each for each in families(rows) if row in each), None)
+    speed = speeds(family)[family.index(row)] if family else Speed({}, np.nan, np.nan, np.nan)
+    named = {f"speedup_epoch_vs_{name.replace('-', '_')}": speed.epoch.get(name, np.nan) for name in ("uncompressed", "16-bit", "zipml")}
+    named |= {"time_to_target_loss_s": speed.target_s, "speedup_to_target_loss": speed.target, "target_loss_excess": speed.excess}
+    return named | {f"published_vs_{name.replace('-', '_')}": speed.published.get(name, np.nan) for name in ("adam-sparse", "zipml")}
+
+
+def _baseline(family, kind):
+    """The fastest row of a kind, None without one."""
+    found = [row for row in family if describe.baseline(row.group.parts) == kind]
+    return min(found, key=lambda row: row["epoch_time_s"], default=None)
+
+
+def _speed(row, baselines, goal, reached):
+    epoch = {name: base["epoch_time_s"] / row["epoch_time_s"] for name, base in baselines.items() if base is not None}
+    config, seconds = row.group.runs[0].config, _reached_s(row, goal)
+    names = [config.get(section, {}).get("name") for section in ("data", "model")]
+    found = published.speedups(*names, row.group.spec.partition("(")[0])
+    return Speed(epoch, seconds, reached / seconds, min(_losses(row)) / goal - 1, found)
+
+
+def _losses(row):
+    """float (epochs,): median over the repeats of the test loss."""
+    length = min(len(column(run, "test_loss")) for run in row.group.runs)
+    return np.median([column(run, "test_loss")[:length] for run in row.group.runs], axis=0)
+
+
+def _reached_s(row, goal):
+    """Median over the repeats of the training time until the test loss is near the goal; NaN if half of them never are."""
+    found = [_first_s(cumulative_time_s(run), column(run, "test_loss"), goal + TOLERANCE * abs(goal)) for run in row.group.runs]
+    middle = float(np.median(found))
+    return middle if np.isfinite(middle) else np.nan
+
+
+def _first_s(times, losses, goal):
+    """When losses first fall to the goal, on straight lines between the epochs' ends; inf if never."""
+    below = np.flatnonzero(losses <= goal)
+    if not len(below):
+        return np.inf
+    at = below[0]
+    if at == 0:
+        return times[0]
+    share = (losses[at - 1] - goal) / (losses[at - 1] - losses[at])
+    return times[at - 1] + share * (times[at] - times[at - 1])
+
+
+def _block(family):
+    found = speeds(family)
+    largest = max(row["epoch_time_s"] for row in family)
+    decimals = decimals_for(largest)
+    bases = [name for name in ("uncompressed", "16-bit", "zipml") if any(name in speed.epoch for speed in found)]
+    heads = {"uncompressed": "vs un-\ncompressed", "16-bit": "vs\n16-bit", "zipml": "vs\nzipml"}
+    papers = [name for name in ("adam-sparse", "zipml") if any(name in speed.published for speed in found)]
+    titles = ("codec", "epoch\ns", *(heads[name] for name in bases), *(f"published\nvs {name.split('-')[0]}" for name in papers))
+    titles += ("to the loss\ns", "speed-up\nto the loss")
+    lines = []
+    for row, speed in zip(family, found):
+        cells = [fixed(row["epoch_time_s"], decimals), *(_times(speed.epoch.get(name, np.nan)) for name in bases)]
+        cells += [_times(speed.published.get(name, np.nan)) for name in papers]
+        never = f"never, +{speed.excess:.2%}"
+        cells += [never, MISSING] if np.isnan(speed.target_s) else [fixed(speed.target_s, decimals), _times(speed.target)]
+        lines.append((describe.label(row), *cells))
+    run = family[0].group.runs[0]
+    names = [run.config.get(section, {}).get("name", "?") for section in ("model", "data", "collective")]
+    caption = f"Speed: {names[0]} on {names[1]}, {names[2]}, {run.ranks} ranks, {describe.network(run)}"
+    return Block(caption, titles, tuple(lines))
+
+
+def _times(number):
+    return MISSING if number != number else f"{significant(number)}×"
