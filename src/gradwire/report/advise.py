@@ -77,8 +77,8 @@ def as_csv(advices):
     return out.getvalue()
 
 
-def comparisons(found):
-    """Table of model.Comparison: measured and predicted epochs, and the median error."""
+def comparisons(found, crossings=()):
+    """Tables of model.Comparison, measured and predicted epochs, and of crossings.Crossing, with the median errors."""
     rows = []
     for each in sorted(found, key=lambda one: (one.ranks, one.rate_bps, one.spec)):
         where = rate(each.rate_bps) if each.rate_bps > 0 else "unknown"
@@ -87,7 +87,20 @@ def comparisons(found):
     titles = ("codec", "collective", "ranks", "rate", "from run", "measured\ns/epoch", "predicted\ns/epoch", "error")
     errors = np.abs([each.error for each in found])
     line = f"Median error {np.median(errors):.1%}, largest {errors.max():.1%}, {len(found)} runs that were not fitted."
-    return f"{as_text(Block('Predicted from the other runs', titles, tuple(rows)))}\n{line}"
+    text = f"{as_text(Block('Predicted from the other runs', titles, tuple(rows)))}\n{line}"
+    return f"{text}\n\n{_crossings(crossings)}" if crossings else text
+
+
+def _crossings(found):
+    rows = []
+    for each in sorted(found, key=lambda one: (one.ranks, one.baseline, one.spec)):
+        there = not math.isnan(each.predicted_bps)
+        said = (rate(each.predicted_bps), f"{each.error:+.1%}") if there else ("none there", MISSING)
+        rows.append((each.spec, each.baseline, each.collective, str(each.ranks), rate(each.measured_bps), *said))
+    titles = ("codec", "as fast as", "collective", "ranks", "measured\nat", "predicted\nat", "error")
+    errors = [abs(each.error) for each in found if not math.isnan(each.error)]
+    line = f"\nMedian error of the break-evens {np.median(errors):.1%}, largest {max(errors):.1%}." if errors else ""
+    return as_text(Block("Break-even bandwidths, between the rates of the runs", titles, tuple(rows))) + line
 
 
 def recommendation(advice):

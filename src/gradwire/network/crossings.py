@@ -1,0 +1,74 @@
+"""Break-even bandwidths, measured against predicted: where two codecs' measured epoch times cross, and where the predicted ones do.
+
+Both come from the same runs at the same rates (model.Comparison), so both are found alike: the difference of two codecs' times, linear
+in the time per byte between neighbouring rates, changes its sign. Outside the measured rates nothing is said.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from .. import spec as specs
+from ..report import describe
+from .link import Link
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A codec and a baseline that are equally fast at these bit rates. predicted_bps: NaN if the prediction sees no crossing there."""
+
+    spec: str
+    baseline: str
+    collective: str
+    ranks: int
+    measured_bps: float
+    predicted_bps: float
+
+    @property
+    def error(self):
+        return self.predicted_bps / self.measured_bps - 1
+
+
+def crossings(comparisons):
+    """[Crossing] of every codec with every baseline that ran with the same collective and ranks at two rates or more."""
+    found = []
+    for (collective, ranks), times in _jobs(comparisons).items():
+        baselines = [spec for spec in times if _kind(spec)]
+        others = [spec for spec in times if not _kind(spec)]
+        for spec in others:
+            for baseline in baselines:
+                rates = sorted(times[spec].keys() & times[baseline].keys(), reverse=True)
+                betas = [Link.of_rate(rate).beta for rate in rates]
+                gaps = np.array([times[spec][rate] - times[baseline][rate] for rate in rates]).reshape(-1, 2)
+                measured, predicted = (_crossings(betas, gap) for gap in gaps.T)
+                for at in measured:
+                    nearest = min(predicted, key=lambda rate: abs(np.log(rate / at)), default=np.nan)
+                    found.append(Crossing(spec, baseline, collective, ranks, at, nearest))
+    return found
+
+
+def _jobs(comparisons):
+    """{(collective, ranks): {spec: {rate: float (2,), seconds measured and predicted, medians of repeats}}}."""
+    every = {}
+    for each in comparisons:
+        if each.rate_bps > 0:
+            of_spec = every.setdefault((each.collective, each.ranks), {}).setdefault(each.spec, {})
+            of_spec.setdefault(each.rate_bps, []).append((each.measured_s, each.predicted_s))
+    return {
+        job: {spec: {rate: np.median(times, axis=0) for rate, times in rates.items()} for spec, rates in of_job.items()}
+        for job, of_job in every.items()
+    }
+
+
+def _kind(spec):
+    return describe.baseline(name for name, _ in specs.split(spec))
+
+
+def _crossings(betas, gaps):
+    """Rates at which the gap, known at these times per byte, is zero."""
+    found = []
+    for (beta, gap), (other_beta, other_gap) in pairwise(zip(betas, gaps)):
+        if gap * other_gap < 0 or (gap and not other_gap):
+            found.append(Link(0.0, beta + (other_beta - beta) * gap / (gap - other_gap)).rate_bps)
+    return found
