@@ -20,9 +20,8 @@ def label(row):
 
 def headline(collection, rows):
     """One line: what was run, on what, how often."""
-    config = rows[0].group.runs[0].config
-    names = [config.get(section, {}).get("name") for section in ("model", "data", "optimizer", "collective")]
-    model, data, *others = [name or "?" for name in names]
+    sections = ("model", "data", "optimizer", "collective")
+    model, data, *others = [_each(rows, lambda run, of=section: run.config.get(of, {}).get("name") or "?") for section in sections]
     return f"{collection.experiment}: {', '.join([f'{model} on {data}', *others])}; {machine(rows)}; {counts(rows)}"
 
 
@@ -57,10 +56,14 @@ def shares_cores(rows):
 
 
 def metric(rows):
-    """Name of the test metric: the model's, or "metric" where the model is a plug-in that is not installed."""
-    name = rows[0].group.runs[0].config.get("model", {}).get("name")
+    """Name of the test metric: the model's; "metric" where rows differ, or where the model is a plug-in that is not installed."""
+    found = {_metric(row.group.runs[0].config.get("model", {}).get("name")) for row in rows}
+    return found.pop() if len(found) == 1 else "metric"
+
+
+def _metric(model):
     try:
-        return specs.lookup("models", name).metric_name.upper()
+        return specs.lookup("models", model).metric_name.upper()
     except (ConfigError, ImportError):
         return "metric"
 

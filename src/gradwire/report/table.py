@@ -1,13 +1,13 @@
 """The summary table of an experiment: where each codec's time and bytes went, and what came of the training.
 
 As terminal text, Markdown and CSV. The CSV has base units (seconds, bytes) and every measure; the other two are for reading:
-blocks for speed-ups, for time, for bytes and accuracy. A table without an uncompressed and a 16-bit row says so.
+blocks for speed-ups, for ranks if they differ, for time, for bytes and accuracy. A table without an uncompressed and a 16-bit row says so.
 """
 
 import csv
 import io
 
-from . import describe, speed
+from . import describe, scaling, speed
 from .layout import MISSING, Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
 from .measures import PHASES
 
@@ -27,7 +27,7 @@ def markdown(collection, rows):
 
 
 def _blocks(rows):
-    return [*speed.blocks(rows), _time_block(rows), _bytes_block(rows)]
+    return [*speed.blocks(rows), *scaling.blocks(rows), _time_block(rows), _bytes_block(rows)]
 
 
 def _notes(collection, rows):
