@@ -329,6 +329,15 @@ def test_missing_files_name_their_neighbours(write):
     assert "known: quickstart, scaling" in error_of("elsewhere/deep/x.toml")
 
 
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "experiments").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_experiments_of_the_repository_are_legal_and_have_their_baselines(path):
+    found = config.load(path).runs()
+    for chosen in found:
+        chosen.check(4)
+    specs = {chosen.uplink for chosen in found}
+    assert specs & {"bf16", "fp16"} and (path.stem == "overlap" or "adam-sparse" in specs)  # overlap compares slices, not codecs
+
+
 def test_no_experiments_at_all(write, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert error_of("quickstart.toml") == "no file 'quickstart.toml'; none is known here"
