@@ -156,7 +156,7 @@ def test_local_steps_are_local_sgd(comm, shared_path, monkeypatch):
                 own = common.copy()
         assert np.allclose(trained.params, common, atol=1e-5) and common.any()
         assert len(set(comm.allgather(trained.params.tobytes()))) == 1
-        assert (columns["steps"], found) == (len(steps), -(-len(steps) // 3)) == (trained.steps_per_epoch, trained.exchanges_per_epoch)
+        assert (columns["steps"], found) == (len(steps), -(-len(steps) // 3))
         assert abs(columns["nnz"] - nnz) <= 0.02 * nnz  # differences that float32 rounds to zero
         assert (columns["sparse_baseline_bytes"], columns["dense_baseline_bytes"]) == (8 * columns["nnz"], 4 * DIM * found)
         assert columns["message_nnz"] == columns["nnz"] and columns["vnmse"] == 0

@@ -15,8 +15,6 @@ import numpy as np
 
 from . import data, environment
 from ._ext import rows as _rows
-from ._ext import sparse as _sparse
-from .bounds import log2_binomial
 from .cautions import cautions
 from .checkpoint import Checkpoint
 from .codecs.feedback import ErrorFeedback
@@ -26,10 +24,11 @@ from .gradients import GradientLog, Recorded, gradients_path
 from .local_sgd import LocalSteps
 from .recorder import Recorder, run_path
 from .step import Step
+from .tally import Tally
 
 
 class Training:
-    """One run on one rank: what the steps need, and the counters that become the epoch's row."""
+    """One run on one rank: what its steps need."""
 
     def __init__(self, config, comm):
         self.config, self.comm = config, comm
@@ -48,7 +47,6 @@ class Training:
         self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
         self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
         self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
-        self.exchanges_per_epoch = -(-self.steps_per_epoch // config.local_steps)
 
     def _exchange(self, epoch):
         """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
@@ -57,36 +55,34 @@ class Training:
 
     def epoch(self, epoch, progress, record=0):
         """All steps of one epoch; returns this rank's columns and `record` of the gradients that it exchanged, evenly spaced."""
+        config, comm, size = self.config, self.comm, self.batch_size
         self.exchange = self._exchange(epoch)
-        counts = dict.fromkeys(("nnz", "message_nnz", "overflow", "entropy_bits"), 0)
-        lost = norm = 0.0
-        lr, every, last = self.optimizer.lr_at(epoch), self.config.local_steps, self.steps_per_epoch - 1
+        tally, recorded = Tally(self.exchange, self.dim), []
+        lr, every, last = self.optimizer.lr_at(epoch), config.local_steps, self.steps_per_epoch - 1
         order = np.arange(len(self.shard), dtype=np.uint32)
-        _rows.permute(order, len(order), Step(epoch, self.config.seed, self.comm.rank).private("rows"))
+        _rows.permute(order, len(order), Step(epoch, config.seed, comm.rank).private("rows"))
         order = self.shard[order]
-        samples, kept = self._spread(self.config.vnmse_samples), self._spread(record)
-        recorded = []
-        self.comm.Barrier()
+        samples, kept = self._spread(config.vnmse_samples), self._spread(record)
+        comm.Barrier()
         for i in range(self.steps_per_epoch):
-            step = Step(epoch * self.steps_per_epoch + i, self.config.seed, self.comm.rank)
+            step = Step(epoch * self.steps_per_epoch + i, config.seed, comm.rank)
             with self.exchange.watch.step():
-                exchanged = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr, (i + 1) % every == 0 or i == last)
-            if exchanged is not None:
-                self._count(counts, exchanged)
-                if i in samples:
-                    error, size = self._sample()
-                    lost, norm = lost + error, norm + size
-                if i in kept:
-                    recorded.append(Recorded(exchanged, self.comm.rank, epoch, i))
+                gradient = self.step(order[i * size : (i + 1) * size], step, lr, (i + 1) % every == 0 or i == last)
+            if gradient is not None:
+                tally.add(gradient)
+            if i in samples:
+                tally.sample()
+                comm.Barrier()  # all ranks start the next step together
+            if i in kept:
+                recorded.append(Recorded(gradient, comm.rank, epoch, i))
             progress.step(epoch, i)
-        # A rank that encodes nothing (hierarchical) has no error of its own.
-        vnmse = lost / norm if norm else 0.0 if self.exchange.sent else math.nan
-        return self._columns(counts | {"rows": len(order)}, vnmse), recorded
+        return tally.columns() | {"rows": len(order), "steps": self.steps_per_epoch}, recorded
 
     def _spread(self, count):
-        """`count` steps that exchange, from the first to the last of an epoch."""
-        numbers = np.linspace(0, self.exchanges_per_epoch - 1, count, dtype=int)
-        return set((np.minimum((numbers + 1) * self.config.local_steps, self.steps_per_epoch) - 1).tolist())
+        """`count` of the steps that exchange, from the first to the last of an epoch."""
+        every, steps = self.config.local_steps, self.steps_per_epoch
+        numbers = np.linspace(1, -(-steps // every), count, dtype=int)
+        return set((np.minimum(numbers * every, steps) - 1).tolist())
 
     def step(self, rows, step, lr, exchanges=True):
         """One step: the picture above. Returns the gradient that this rank put into the exchange; None if it `exchanges` nothing."""
@@ -119,17 +115,6 @@ class Training:
             return None
         with watch("encode"):
             return self.local.difference()
-
-    def _count(self, counts, gradient):
-        """Add what the last exchange was."""
-        counts["nnz"] += gradient.nnz
-        keys = {}
-        for sent in self.exchange.sent:
-            counts["message_nnz"] += sent.message.nnz
-            counts["overflow"] += sent.codec.count_overflow(sent.part.gradient)
-            at = sent.part.start, sent.message.dim  # slices of one range are one set of keys
-            keys[at] = keys.get(at, 0) + sent.message.nnz
-        counts["entropy_bits"] += sum(log2_binomial(dim, nnz) for (_, dim), nnz in keys.items())
 
     def checkpointed(self):
         """(shared, private): what a checkpoint keeps of all ranks, and of this one (checkpoint.py)."""
@@ -173,43 +158,6 @@ class Training:
         if len(set(digests)) > 1:
             raise GradwireError(f"ranks ended with different parameters: {digests}")
         return digests[0]
-
-    def _sample(self):
-        """(|x − decoded|², |x|²) of the gradient x that was encoded. Then all ranks start the next step together."""
-        x, lost, norm = self.exchange.encoded, 0.0, 0.0
-        if x is not None:
-            decoded = self.exchange.decoded()
-            if x.is_dense or decoded.is_dense:
-                rest = x.to_dense() - decoded.to_dense()
-            else:
-                _, rest = _sparse.add(x.keys, x.values, decoded.keys, -decoded.values)
-            lost, norm = (float(np.square(each, dtype=np.float64).sum()) for each in (rest, x.values))
-        self.comm.Barrier()
-        return lost, norm
-
-    def _columns(self, counts, vnmse):
-        phases, watch, ledger = self.exchange.watch.phases(), self.exchange.watch, self.exchange.ledger
-        columns = {f"{phase}_{clock}_s": seconds for clock in phases for phase, seconds in phases[clock].items()}
-        for link, split in (("uplink", ledger.uplink), ("downlink", ledger.downlink)):
-            columns[f"{link}_bytes"] = sum(split.values())
-            columns |= {f"{link}_{part}_bytes": nbytes for part, nbytes in split.items()}
-        return columns | {
-            "epoch_time_s": watch.wall["step"],
-            "comm_wait_s": watch.wall["wait"],
-            "sent_bytes": ledger.sent,
-            "received_bytes": ledger.received,
-            "local_bytes": ledger.local,
-            "control_bytes": ledger.control,
-            "dense_baseline_bytes": 4 * self.dim * self.exchanges_per_epoch,
-            "sparse_baseline_bytes": 8 * counts["nnz"],
-            "entropy_bound_bytes": math.ceil(counts["entropy_bits"] / 8),
-            "nnz": counts["nnz"],
-            "message_nnz": counts["message_nnz"],
-            "overflow": counts["overflow"],
-            "rows": counts["rows"],
-            "steps": self.steps_per_epoch,
-            "vnmse": vnmse,
-        }
 
 
 def train(config, comm, results, *, resume=False, progress, record_gradients=0):
