@@ -92,6 +92,13 @@ RESUMABLE = {
     "momentum on dense gradients": (*FEEDBACK, "codec.momentum=0.9", "codec.momentum_masking=false", "model.l2_mode=full", "model.l2=0.01"),
     "warm-up": (*FEEDBACK, "codec.warmup_epochs=2", "optimizer.warmup_epochs=2"),
     "local steps": ("codec.uplink=natural", "run.local_steps=3"),
+    "local steps on dense gradients": (
+        "codec.uplink=fp16",
+        "collective.name=allreduce",
+        "run.local_steps=3",
+        "model.l2_mode=full",
+        "model.l2=0.01",
+    ),
     "all": (*FEEDBACK, "codec.momentum=0.5", "codec.warmup_epochs=2", "run.local_steps=3", "collective.name=reduce_scatter"),
 }
 

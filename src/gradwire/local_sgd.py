@@ -36,12 +36,11 @@ class LocalSteps:
         if touched[0][0] is None:
             own, self.params[:] = self.params.copy(), touched[0][1]
             return Gradient.trusted(self.params - own, dim)
-        # The first entry of a key is the oldest. What is sorted here are a few sorted runs.
-        keys, first = np.unique(np.concatenate([keys for keys, _ in touched]), return_index=True)
-        common = np.concatenate([values for _, values in touched])[first]
-        difference = common - _sparse.gather(self.params, keys)
-        _sparse.scatter(self.params, keys, common)
-        return Gradient.trusted(difference, dim, keys).without_zeros()
+        keys, _ = _sparse.sort_reduce(*(np.concatenate(arrays) for arrays in zip(*touched)), dim)
+        own = _sparse.gather(self.params, keys)
+        for each, before in reversed(touched):  # the oldest value of a key comes last, and stays
+            _sparse.scatter(self.params, each, before)
+        return Gradient.trusted(_sparse.gather(self.params, keys) - own, dim, keys).without_zeros()
 
     def move(self, mean):
         """common parameters −= mean, a Gradient."""
