@@ -16,7 +16,7 @@ def said(tmp_path):
 
     def said(uplink, *overrides):
         (run,) = config.load(path, overrides, codec=uplink).runs()
-        return list(cautions(run, 10_000))
+        return list(cautions(run, 10_000, 120))
 
     return said
 
@@ -52,3 +52,9 @@ def test_a_warm_up_that_never_ends(said):
     (text,) = said("topk(ratio=0.001)", FEEDBACK, "codec.warmup_epochs=3")
     assert "after 3 epochs of warm-up, the run has 3" in text
     assert said("topk(ratio=0.001)", FEEDBACK, "codec.warmup_epochs=2") == []
+
+
+def test_more_local_steps_than_an_epoch_has(said):
+    (text,) = said("natural", "run.local_steps=121")
+    assert text == "run.local_steps = 121, but an epoch has 120 steps and ends with an exchange"
+    assert said("natural", "run.local_steps=120") == []

@@ -1,8 +1,8 @@
 """Cautions: what is legal, and still likely not what was meant. A run says it once, before its first epoch."""
 
 
-def cautions(config, dim):
-    """Yields sentences about this RunConfig with `dim` parameters."""
+def cautions(config, dim, steps_per_epoch):
+    """Yields sentences about this RunConfig with `dim` parameters and that many steps."""
     codec = config.uplink_at(config.warmup_epochs)
     yield from _about_feedback(codec, config, dim)
     if config.momentum:
@@ -12,6 +12,8 @@ def cautions(config, dim):
             f"{config.uplink} would be reached after {config.warmup_epochs} epochs of warm-up, the run has {config.epochs}; "
             "set codec.warmup_epochs below run.epochs"
         )
+    if config.local_steps > max(1, steps_per_epoch):
+        yield f"run.local_steps = {config.local_steps}, but an epoch has {steps_per_epoch} steps and ends with an exchange"
 
 
 def _about_feedback(codec, config, dim):

@@ -184,7 +184,7 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
             recorder.create(config, described, training.dim, comm.size)
     log = GradientLog(gradients_path(results, config), config, training.dim, first) if recorder and record_gradients else None
     progress.start_run(config, first, training.steps_per_epoch)
-    for caution in cautions(config, training.dim):
+    for caution in cautions(config, training.dim, training.steps_per_epoch):
         progress.note(f"{config.run_id}: {caution}")
     for epoch in range(first, config.epochs):
         columns, recorded = training.epoch(epoch, progress, record_gradients)

@@ -121,3 +121,28 @@ def test_all_ranks_have_the_same_parameters_after_50_steps(comm, load, pairs, mo
             assert run.params_sha256() and np.isfinite(run.params).all() and run.params.any(), f"{collective} {codec} {name}"
             trained += 1
     assert trained > 100 and means.looked_at > 150
+
+
+@pytest.mark.ranks(1, 3)
+def test_what_was_sent_loses_its_velocity_whatever_carries_it(comm, monkeypatch):
+    """Also where parts are encoded apart (reduce_scatter, slices) or packets (switch): u = 0 where the messages say something."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    from test_collectives import exchanges, gradient
+
+    tried = 0
+    for collective, codec, exchange in exchanges(comm):
+        if keeps_growing(codec):
+            continue
+        exchange.feedback = feedback = gw.ErrorFeedback(gradient(0).dim, 0.9)
+        for index in range(3):
+            before = feedback.residual
+            exchange.average(gradient(comm.rank, index), gw.Step(index, 3, comm.rank))
+            if not exchange.sent:
+                assert not feedback.velocity.any(), "hierarchical: the feedback is the leader's"
+                continue
+            v, sent = exchange.encoded.to_dense(), exchange.decoded().to_dense()
+            expected = np.where(sent != 0, 0, v - before)
+            assert np.allclose(feedback.velocity, expected, atol=1e-5 * max(1, np.abs(v).max())), f"{collective} {codec}"
+            assert not feedback.velocity[sent != 0].any() and np.allclose(feedback.residual, v - sent)
+            tried += 1
+    assert tried > 100

@@ -27,7 +27,7 @@ class ErrorFeedback:
 
     momentum: in [0, 1); 0 is plain error feedback. masking: whether what is sent stops its velocity (factor masking); without it a
     codec that sends everything is momentum on each rank. A velocity that float32 cannot add to its residual any more is forgotten: after
-    log(2⁻²⁵ / (1 − momentum)) / log(momentum) steps without a gradient, 143 for 0.9, so stored pairs of u are those of recent keys.
+    about log(2⁻²⁵ / (1 − momentum)) / log(momentum) steps without a gradient, 143 for 0.9. So stored pairs of u are those of recent keys.
 
     sent = feedback.compensate(gradient); message = codec.encode(sent, step); feedback.update(sent, codec.decode(message, step)).
     """
