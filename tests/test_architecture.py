@@ -23,7 +23,7 @@ LAYERS = """
     models
     settings schema
     config
-    logs environment
+    logs environment local_sgd cautions tally
     recorder checkpoint
     gradients
     __init__

@@ -135,8 +135,51 @@ def test_error_feedback_per_codec(write, table, uplink, expected):
 
 def test_error_feedback_of_a_name_holds_for_its_variants_unless_they_are_named(write, monkeypatch):
     monkeypatch.setattr(config, "_codec_spec", lambda where, text: text)
-    assert config._feedback({"zipml": True}, "zipml(bits=16)") is True
-    assert config._feedback({"zipml": True, "zipml(bits=16)": False}, "zipml(bits=16)") is False
+    assert config._of_codec("error_feedback", {"zipml": True}, "zipml(bits=16)") is True
+    assert config._of_codec("error_feedback", {"zipml": True, "zipml(bits=16)": False}, "zipml(bits=16)") is False
+    assert [config._of_codec(key, {}, "zipml") for key in ("error_feedback", "momentum", "warmup_epochs")] == [False, 0.0, 0]
+
+
+DGC = "[codec]\nuplink = 'topk(ratio=0.001)'\nerror_feedback = true\n"
+
+
+def test_momentum_and_warm_up(write):
+    text = TOY.replace('[codec]\nuplink = "adam-sparse"\n', DGC + "momentum = 0.9\nwarmup_epochs = 4\n")
+    run = one(write(text))
+    assert (run.momentum, run.momentum_masking, run.warmup_epochs) == (0.9, True, 4)
+    ratios = [run.uplink_at(epoch).sparsifier.ratio for epoch in range(6)]
+    assert ratios == pytest.approx([0.2512, 0.0631, 0.01585, 0.00398, 0.001, 0.001], rel=1e-3)
+    assert one(write(text), ["codec.momentum_masking=false"]).momentum_masking is False
+    assert one(write(run.toml(), "toys.toml")) == run
+
+
+def test_momentum_and_warm_up_of_some_codecs_of_a_sweep(write):
+    table = "error_feedback = { topk = true }\nmomentum = { topk = 0.9 }\nwarmup_epochs = { topk = 2 }\n[sweep]\n"
+    text = TOY.replace('uplink = "adam-sparse"\n', table + 'codec.uplink = ["none", "topk(ratio=0.1)", "topk(ratio=0.2)"]\n')
+    found = [(run.error_feedback, run.momentum, run.warmup_epochs) for run in config.load(write(text)).runs()]
+    assert found == [(False, 0.0, 0), (True, 0.9, 2), (True, 0.9, 2)]
+
+
+def test_options_that_do_nothing_leave_the_run_id_as_it_was(write):
+    """These digests are of the time before there were such options."""
+    path = write(
+        "[data]\nname = 'toy'\nsource = 'x'\n[model]\nname = 'toy'\n[run]\nepochs = 1\n[optimizer]\nname = 'sgd'\n[codec]\nuplink = 'topk'\n"
+    )
+    nothing = [
+        "codec.momentum=0",
+        "codec.momentum_masking=false",
+        "codec.warmup_epochs=0",
+        "run.local_steps=1",
+        "optimizer.warmup_epochs=0",
+    ]
+    assert one(path).run_id == one(path, nothing).run_id == "topk-adaptive-fp32-73b7d530-r0"
+    feedback = "codec.error_feedback=true"
+    options = ["codec.momentum=0.9", "codec.warmup_epochs=1", "run.local_steps=2", "optimizer.warmup_epochs=1"]
+    assert len({one(path, [feedback, option]).run_id for option in ["run.seed=0", *options]}) == 5
+    tables = [tomllib.loads(one(path, [feedback, option]).toml()) for option in options]
+    assert [tables[0]["codec"]["momentum"], tables[1]["codec"]["warmup_epochs"]] == [0.9, 1]
+    assert [tables[2]["run"]["local_steps"], tables[3]["optimizer"]["warmup_epochs"]] == [2, 1]
+    assert one(path, ["optimizer.warmup_epochs=1"]).build_optimizer().warmup_epochs == 1
 
 
 # Sweeps and repeats
@@ -267,6 +310,15 @@ def test_set_replaces_the_other_one_of_two_exclusive_keys(write):
         ('"adam-sparse"', '"none"\nerror_feedback = 1', "codec.error_feedback: expected true, false, or a table of codec = true or false, got 1"),
         ('"adam-sparse"', '"none"\nerror_feedback = { none = 1 }', "codec.error_feedback: expected true, false, or a table of"),
         ('"adam-sparse"', '"none"\nerror_feedback = { nnoe = true }', "codec.error_feedback: unknown codec or part 'nnoe' (did you mean 'none'?)"),
+        ('"adam-sparse"', '"topk"\nmomentum = 0.9', "codec.momentum: expected error feedback for topk+adaptive+fp32, whose"),
+        ('"adam-sparse"', '"none"\nerror_feedback = { topk = true }\nmomentum = 0.9', "codec.momentum: expected error feedback for none, whose residual"),
+        ('"adam-sparse"', '"topk"\nerror_feedback = true\nmomentum = 1', "codec.momentum: expected a number in [0, 1), or a table of codec = number, got 1"),
+        ('"adam-sparse"', '"topk"\nerror_feedback = true\nmomentum = -0.1', "codec.momentum: expected a number in [0, 1)"),
+        ('"adam-sparse"', '"topk"\nmomentum_masking = 1', "codec.momentum_masking: expected true or false, got 1"),
+        ('"adam-sparse"', '"none"\nwarmup_epochs = -1', "codec.warmup_epochs: expected an integer ≥ 0, or a table of codec = integer, got -1"),
+        ('"adam-sparse"', '"none"\nwarmup_epochs = 2', "codec.warmup_epochs: expected a codec that begins with a sparsifier's ratio (topk, sampled_topk, randomk), got none"),
+        ('"adam-sparse"', '"topk(k=9)"\nwarmup_epochs = 2', "codec.warmup_epochs: expected a codec that begins with a sparsifier's ratio (topk, sampled_topk, randomk), got topk(k=9)"),
+        ("epochs = 3", "epochs = 3\nlocal_steps = 0", "run.local_steps: expected an integer ≥ 1 (steps per exchange), got 0"),
         ('source = "nowhere"', "source = 1", "data.source: expected a string, got 1"),
         ('source = "nowhere"', "", "data.source: expected a string, got nothing"),
         ('source = "nowhere"', 'source = "x"\nrow = 5', "unknown key 'data.row' (did you mean 'data.rows'?); known: data.folder, data.layout, data.name"),

@@ -1,9 +1,11 @@
 """Checkpoints: what `--resume` needs to go on as if nothing had happened.
 
-results/checkpoints/<experiment>/<run_id>/epoch-<n>.shared.ckpt holds parameters and optimizer state (equal on all ranks, written
-by rank 0), epoch-<n>.rank-<r>.ckpt the residual of one rank. Files are HDF5 without pickled objects, written aside, synced and
-renamed; an epoch counts when all its files are there. Older epochs are removed after that, and all of them when the run is
-finished.
+results/checkpoints/<experiment>/<run_id>/epoch-<n>.shared.ckpt holds what is equal on all ranks, written by rank 0 (parameters, and
+the optimizer's state if all ranks take the same steps), epoch-<n>.rank-<r>-of-<P>.ckpt what is one rank's own (residual and velocity,
+and its optimizer's state if it takes steps of its own). What is in them is the caller's business.
+
+Files are HDF5 without pickled objects, written aside, synced and renamed; an epoch counts when all its files are there. Older epochs
+are removed after that, and all of them when the run is finished.
 """
 
 import os
@@ -24,14 +26,16 @@ class Checkpoint:
         self.folder = Path(results) / "checkpoints" / config.experiment / config.run_id
         self.rank, self.size = rank, size
 
-    def save(self, epoch, params, state, feedback, barrier):
-        """Keep what the end of `epoch` looks like. A collective call through `barrier`."""
+    def save(self, epoch, shared, private, barrier):
+        """Keep what the end of `epoch` looks like: two dicts of name → array or number, `private` empty on all ranks or on none.
+
+        A collective call through `barrier`.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
-            arrays = {"params": params} | {f"optimizer/{name}": value for name, value in state.items()}
-            _write(self._shared(epoch), arrays)
-        if feedback is not None:
-            _write(self._private(epoch), feedback.state())
+            _write(self._shared(epoch), shared)
+        if private:
+            _write(self._private(epoch), private)
         barrier()
         if self.rank == 0:
             for path in self.folder.glob("epoch-*.ckpt"):
@@ -44,30 +48,19 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
         barrier()
 
-    def latest(self, feedback, rows):
-        """The last epoch below `rows`, the recorded ones, whose files are all there, else None."""
+    def latest(self, private, rows):
+        """The last epoch below `rows`, the recorded ones, whose files are all there, else None. private: whether ranks have their own."""
         for path in sorted(self.folder.glob("epoch-*.shared.ckpt"), key=_epoch_of, reverse=True):
             epoch = _epoch_of(path)
             if epoch >= rows:
                 continue
-            if not feedback or all(self._private(epoch, rank).exists() for rank in range(self.size)):
+            if not private or all(self._private(epoch, rank).exists() for rank in range(self.size)):
                 return epoch
         return None
 
-    def load(self, epoch, params, state, feedback):
-        """Restore params and state in place, and the rank's residual."""
-        stored = _read(self._shared(epoch))
-        if stored["params"].shape != params.shape:
-            raise DataError(f"{self._shared(epoch)}: expected {params.shape[0]} parameters, got {stored['params'].shape}")
-        params[:] = stored["params"]
-        for name, value in state.items():
-            kept = stored[f"optimizer/{name}"]
-            if isinstance(value, np.ndarray):
-                value[...] = kept
-            else:
-                state[name] = type(value)(kept)
-        if feedback is not None:
-            feedback.restore(_read(self._private(epoch)))
+    def load(self, epoch, private):
+        """What `save` was given, shared and this rank's, as one dict. DataError for a damaged file."""
+        return _read(self._shared(epoch)) | (_read(self._private(epoch)) if private else {})
 
     def _shared(self, epoch):
         return self.folder / f"epoch-{epoch}.shared.ckpt"

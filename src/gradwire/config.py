@@ -1,8 +1,8 @@
 """Configuration: an experiment is one TOML file, checked by pydantic, that expands to runs.
 
-    [data] name and its options    [model] name and its options    [optimizer] name, lr, lr_decay and its options
-    [codec] uplink, downlink, error_feedback                       [collective] name and its options
-    [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), vnmse_samples, checkpoint_every
+    [data] name and its options    [model] name and its options    [optimizer] name, lr, lr_decay, warmup_epochs and its options
+    [codec] uplink, downlink, error_feedback, momentum, momentum_masking, warmup_epochs    [collective] name and its options
+    [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), local_steps, vnmse_samples, checkpoint_every
     [sweep] section.key = [values]: the Cartesian product of all lists, the last one varies fastest
 
 The options of [data], [model], [optimizer] and [collective] are the fields of the plug-in's dataclass, checked against its
@@ -20,6 +20,7 @@ import tomli_w
 
 from . import settings as _settings
 from . import spec
+from .codecs.warmup import at_epoch
 from .errors import ConfigError
 from .schema import NAMED, PLUGINS, CodecSection, ExperimentFile, RunSection, checked, options_of
 
@@ -28,7 +29,8 @@ from .schema import NAMED, PLUGINS, CodecSection, ExperimentFile, RunSection, ch
 class RunConfig:
     """One run, complete and checked. data, model, optimizer, collective: {"name": …, "options": every field of the plug-in}.
 
-    uplink, downlink: full specification strings; downlink may be "same". error_feedback: whether this uplink has it.
+    uplink, downlink: full specification strings; downlink may be "same". error_feedback, momentum, warmup_epochs: of this uplink.
+    local_steps: gradient steps of a rank per exchange.
     Exactly one of batch_size (rows per rank and step) and batch_ratio (share of a rank's rows) is not None. seed: of this repeat.
     """
 
@@ -48,6 +50,10 @@ class RunConfig:
     vnmse_samples: int
     checkpoint_every: int
     ranks: int | None = None
+    momentum: float = 0.0
+    momentum_masking: bool = True
+    warmup_epochs: int = 0
+    local_steps: int = 1
 
     def dataset(self):
         return spec.build("datasets", **_arguments(self.data))
@@ -60,6 +66,10 @@ class RunConfig:
 
     def build_collective(self):
         return spec.build("collectives", **_arguments(self.collective))
+
+    def uplink_at(self, epoch):
+        """Codec of the uplink in this epoch: during its warm-up a sparsifier keeps more."""
+        return at_epoch(spec.codec(self.uplink), epoch, self.warmup_epochs)
 
     def check(self, size):
         """Raise IncompatibleError, naming pairs that work, if codecs and collective do not fit on `size` ranks. No MPI."""
@@ -84,12 +94,20 @@ class RunConfig:
         return f"{slug}-{digest}-r{self.repeat}"
 
     def settings(self):
-        """The nested dict of this run's experiment file, defaults spelled out."""
+        """The nested dict of this run's experiment file, defaults spelled out, but for options that came later (_added)."""
         plugins = {section: getattr(self, section) for section in PLUGINS}
+        named = {section: _plain({"name": plugin["name"], **plugin["options"]}) for section, plugin in plugins.items()}
+        if named["optimizer"].get("warmup_epochs") == 0:
+            del named["optimizer"]["warmup_epochs"]
         batch = {"batch_size": self.batch_size} if self.batch_ratio is None else {"batch_ratio": self.batch_ratio}
         return {
-            **{section: _plain({"name": named["name"], **named["options"]}) for section, named in plugins.items()},
-            "codec": {"uplink": self.uplink, "downlink": self.downlink, "error_feedback": self.error_feedback},
+            **named,
+            "codec": {
+                "uplink": self.uplink,
+                "downlink": self.downlink,
+                "error_feedback": self.error_feedback,
+                **self._added("momentum", "momentum_masking", "warmup_epochs"),
+            },
             "run": {
                 "epochs": self.epochs,
                 **batch,
@@ -97,9 +115,14 @@ class RunConfig:
                 "repeat": self.repeat,
                 "vnmse_samples": self.vnmse_samples,
                 "checkpoint_every": self.checkpoint_every,
-                **({} if self.ranks is None else {"ranks": self.ranks}),
+                **self._added("ranks", "local_steps"),
             },
         }
+
+    def _added(self, *names):
+        """Options that are left out while they have their defaults: so the run_id of a run without them is what it was before them."""
+        defaults = {f.name: f.default for f in fields(self)}
+        return {name: getattr(self, name) for name in names if getattr(self, name) != defaults[name]}
 
     def toml(self):
         """The experiment file of this one run: `load` reads it back."""
@@ -178,27 +201,40 @@ def _point(name, settings, ranks):
     if None not in (ranks, run.ranks) and ranks != run.ranks:
         raise ConfigError(f"run.ranks: expected a launch on {run.ranks} ranks, got {ranks}")
     uplink = _codec_spec("codec.uplink", codec.uplink)
+    settled = {key: _of_codec(key, getattr(codec, key), uplink) for key in ("error_feedback", "momentum", "warmup_epochs")}
+    _check_codec_options(uplink, **settled)
     common = {
         "experiment": name,
         **named,
         "uplink": uplink,
         "downlink": "same" if codec.downlink == "same" else _codec_spec("codec.downlink", codec.downlink),
-        "error_feedback": _feedback(codec.error_feedback, uplink),
+        **settled,
+        "momentum_masking": codec.momentum_masking or not settled["momentum"],  # nothing to mask: not a setting
         "batch_size": run.batch_size or (1000 if run.batch_ratio is None else None),
-        **{key: getattr(run, key) for key in ("epochs", "batch_ratio", "vnmse_samples", "checkpoint_every")},
+        **{key: getattr(run, key) for key in ("epochs", "batch_ratio", "local_steps", "vnmse_samples", "checkpoint_every")},
         "ranks": ranks or run.ranks,
     }
     repeats = range(run.repeats or 1) if run.repeat is None else [run.repeat]
     return [RunConfig(**common, seed=run.seed + repeat, repeat=repeat) for repeat in repeats]
 
 
-def _feedback(given, uplink):
-    """Whether `uplink` has error feedback: the entry of its full specification, else that of its names alone, else no."""
-    if isinstance(given, bool):
+def _of_codec(key, given, uplink):
+    """The option codec.<key> of `uplink`: of a table the entry of its full specification, else that of its names alone, else nothing."""
+    if not isinstance(given, dict):
         return given
-    table = {_codec_spec("codec.error_feedback", key): value for key, value in given.items()}
+    table = {_codec_spec(f"codec.{key}", name): value for name, value in given.items()}
     names = "+".join(name for name, _ in spec.split(uplink))
-    return table.get(uplink, table.get(names, False))
+    return table.get(uplink, table.get(names, CodecSection.model_fields[key].default))
+
+
+def _check_codec_options(uplink, error_feedback, momentum, warmup_epochs):
+    """Raise ConfigError for an option that this uplink would not heed."""
+    if momentum and not error_feedback:
+        raise ConfigError(
+            f"codec.momentum: expected error feedback for {uplink}, whose residual holds the momentum, got none; set "
+            'codec.error_feedback = true, or name the codecs that are to have momentum: momentum = { "topk+natural" = 0.9 }'
+        )
+    _prefixed("codec.warmup_epochs", at_epoch, spec.codec(uplink), 0, warmup_epochs)
 
 
 def _codec_spec(where, text):

@@ -7,7 +7,8 @@
         keys                uint32, strictly increasing within a gradient; empty if is_dense: then a gradient has dim values
         values              float32
 
-They are fresh gradients, before error feedback and before the codec. An epoch's are appended when it ends.
+They are fresh gradients, before error feedback and before the codec (with run.local_steps, the differences that are exchanged in their
+place). An epoch's are appended when it ends.
 """
 
 import zipfile

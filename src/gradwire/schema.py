@@ -45,10 +45,19 @@ class CollectiveSection(PluginSection):
     name: str = "gather_bcast"
 
 
+_Momentum = Annotated[float, Field(ge=0, lt=1)]
+_Epochs = Annotated[int, Field(ge=0)]
+
+
 class CodecSection(Section):
+    """Fields with a table hold for the codecs that it names."""
+
     uplink: str = "none"
     downlink: str = "same"
     error_feedback: Annotated[bool | dict[str, bool], Field(description="true, false, or a table of codec = true or false")] = False
+    momentum: Annotated[_Momentum | dict[str, _Momentum], Field(description="a number in [0, 1), or a table of codec = number")] = 0.0
+    momentum_masking: bool = True
+    warmup_epochs: Annotated[_Epochs | dict[str, _Epochs], Field(description="an integer ≥ 0, or a table of codec = integer")] = 0
 
 
 class RunSection(Section):
@@ -59,6 +68,7 @@ class RunSection(Section):
     repeats: int | None = Field(None, ge=1, description="an integer ≥ 1")
     repeat: int | None = Field(None, ge=0, description="an integer ≥ 0")
     ranks: int | None = Field(None, ge=1, description="an integer ≥ 1 (ranks of the launch)")
+    local_steps: int = Field(1, ge=1, description="an integer ≥ 1 (steps per exchange)")
     vnmse_samples: int = Field(8, ge=0, description="an integer ≥ 0 (sampled steps per epoch)")
     checkpoint_every: int = Field(1, ge=0, description="an integer ≥ 0 (epochs; 0 = never)")
 

@@ -3,7 +3,9 @@
     batch → model.gradient → [error feedback] → codec.encode → Message → collective (MPI) → codec.decode → optimizer.update
 
 Every arrow is timed, every message's bytes are counted, one row per epoch and rank goes to HDF5 (recorder.py). Evaluation and
-the sampling of vNMSE happen outside the clock.
+the sampling of vNMSE happen outside the clock. With run.local_steps = H a rank updates by its own gradients, and every H-th step
+what these changed goes through the rest of the picture in the gradient's place (local_sgd.py): to note what a step may change and to take
+the difference counts as encode, both updates as update.
 """
 
 import hashlib
@@ -13,19 +15,20 @@ import numpy as np
 
 from . import data, environment
 from ._ext import rows as _rows
-from ._ext import sparse as _sparse
-from .bounds import log2_binomial
+from .cautions import cautions
 from .checkpoint import Checkpoint
 from .codecs.feedback import ErrorFeedback
 from .collectives.exchange import Exchange
-from .errors import GradwireError, IncompatibleError
+from .errors import DataError, GradwireError, IncompatibleError
 from .gradients import GradientLog, Recorded, gradients_path
+from .local_sgd import LocalSteps
 from .recorder import Recorder, run_path
 from .step import Step
+from .tally import Tally
 
 
 class Training:
-    """One run on one rank: what the steps need, and the counters that become the epoch's row."""
+    """One run on one rank: what its steps need."""
 
     def __init__(self, config, comm):
         self.config, self.comm = config, comm
@@ -35,68 +38,104 @@ class Training:
         self.model, self.optimizer = config.build_model(), config.build_optimizer()
         if not self.model.takes(prepared.task):
             raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
-        feedback = ErrorFeedback(self.dim) if config.error_feedback else None
-        downlink = None if config.downlink == "same" else config.downlink
-        self.exchange = Exchange(comm, config.uplink, config.build_collective(), downlink=downlink, feedback=feedback)
+        self.collective = config.build_collective()
+        self.feedback = ErrorFeedback(self.dim, config.momentum, config.momentum_masking) if config.error_feedback else None
+        self.exchange = self._exchange(0)
         self.params = self.model.init(self.dim, config.seed)
         self.state = self.optimizer.init(self.dim)
+        self.local = LocalSteps(self.params) if config.local_steps > 1 else None
         self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
         self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
         self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
 
+    def _exchange(self, epoch):
+        """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
+        downlink = None if self.config.downlink == "same" else self.config.downlink
+        return Exchange(self.comm, self.config.uplink_at(epoch), self.collective, downlink=downlink, feedback=self.feedback)
+
     def epoch(self, epoch, progress, record=0):
-        """All steps of one epoch; returns this rank's columns and the gradients of `record` of its steps, evenly spaced."""
-        watch, ledger, comm = self.exchange.watch, self.exchange.ledger, self.comm
-        watch.reset()
-        ledger.reset()
-        counts = dict.fromkeys(("nnz", "message_nnz", "overflow", "rows", "entropy_bits"), 0)
-        lost = norm = 0.0
-        lr = self.optimizer.lr_at(epoch)
+        """All steps of one epoch; returns this rank's columns and `record` of the gradients that it exchanged, evenly spaced."""
+        config, comm, size = self.config, self.comm, self.batch_size
+        self.exchange = self._exchange(epoch)
+        tally, recorded = Tally(self.exchange, self.dim), []
+        lr, every, last = self.optimizer.lr_at(epoch), config.local_steps, self.steps_per_epoch - 1
         order = np.arange(len(self.shard), dtype=np.uint32)
-        _rows.permute(order, len(order), Step(epoch, self.config.seed, comm.rank).private("rows"))
+        _rows.permute(order, len(order), Step(epoch, config.seed, comm.rank).private("rows"))
         order = self.shard[order]
-        samples, kept = self._spread(self.config.vnmse_samples), self._spread(record)
-        recorded = []
+        samples, kept = self._spread(config.vnmse_samples), self._spread(record)
         comm.Barrier()
         for i in range(self.steps_per_epoch):
-            step = Step(epoch * self.steps_per_epoch + i, self.config.seed, comm.rank)
-            with watch.step():
-                gradient = self.step(order[i * self.batch_size : (i + 1) * self.batch_size], step, lr)
-            counts["nnz"] += gradient.nnz
-            keys = {}
-            for sent in self.exchange.sent:
-                counts["message_nnz"] += sent.message.nnz
-                counts["overflow"] += sent.codec.count_overflow(sent.part.gradient)
-                at = sent.part.start, sent.message.dim  # slices of one range are one set of keys
-                keys[at] = keys.get(at, 0) + sent.message.nnz
-            counts["entropy_bits"] += sum(log2_binomial(dim, nnz) for (_, dim), nnz in keys.items())
+            step = Step(epoch * self.steps_per_epoch + i, config.seed, comm.rank)
+            with self.exchange.watch.step():
+                gradient = self.step(order[i * size : (i + 1) * size], step, lr, (i + 1) % every == 0 or i == last)
+            if gradient is not None:
+                tally.add(gradient)
             if i in samples:
-                error, size = self._sample()
-                lost, norm = lost + error, norm + size
+                tally.sample()
+                comm.Barrier()  # all ranks start the next step together
             if i in kept:
                 recorded.append(Recorded(gradient, comm.rank, epoch, i))
             progress.step(epoch, i)
-        counts["rows"] = len(order)
-        # A rank that encodes nothing (hierarchical) has no error of its own.
-        vnmse = lost / norm if norm else 0.0 if self.exchange.sent else math.nan
-        return self._columns(counts, vnmse), recorded
+        return tally.columns() | {"rows": len(order), "steps": self.steps_per_epoch}, recorded
 
     def _spread(self, count):
-        """`count` step numbers from the first to the last of an epoch."""
-        return set(np.linspace(0, self.steps_per_epoch - 1, count, dtype=int).tolist())
+        """`count` of the steps that exchange, from the first to the last of an epoch."""
+        every, steps = self.config.local_steps, self.steps_per_epoch
+        numbers = np.linspace(1, -(-steps // every), count, dtype=int)
+        return set((np.minimum(numbers * every, steps) - 1).tolist())
 
-    def step(self, rows, step, lr):
-        """One synchronous step: the picture above."""
+    def step(self, rows, step, lr, exchanges=True):
+        """One step: the picture above. Returns the gradient that this rank put into the exchange; None if it `exchanges` nothing."""
         watch = self.exchange.watch
         with watch("compute"):
             gradient, _ = self.model.gradient(self.params, self.train, rows)
             # No entry, no update: a lazy optimizer moves every key that it is given, so no codec may differ in sending zeros.
             gradient = gradient.without_zeros() if self.model.sparse_gradients else gradient
+        if self.local:
+            gradient = self._step_alone(gradient, lr, exchanges)
+            if gradient is None:
+                return None
         mean = self.exchange.average(gradient, step)  # [error feedback] → encode → Message → MPI → decode, each of them timed there
         with watch("update"):
             mean = mean.without_zeros() if self.model.sparse_gradients else mean
-            self.optimizer.update(self.params, self.state, mean, lr)
+            if self.local:
+                self.local.move(mean)
+            else:
+                self.optimizer.update(self.params, self.state, mean, lr)
         return gradient
+
+    def _step_alone(self, gradient, lr, exchanges):
+        """Update by this rank's gradient alone; then, if it `exchanges`, what such steps have changed since the last time."""
+        watch = self.exchange.watch
+        with watch("encode"):
+            self.local.keep(gradient.keys)
+        with watch("update"):
+            self.optimizer.update(self.params, self.state, gradient, lr)
+        if not exchanges:
+            return None
+        with watch("encode"):
+            return self.local.difference()
+
+    def checkpointed(self):
+        """(shared, private): what a checkpoint keeps of all ranks, and of this one (checkpoint.py)."""
+        optimizer = {f"optimizer/{name}": value for name, value in self.state.items()}
+        shared, private = {"params": self.params}, {} if self.feedback is None else self.feedback.state()
+        (private if self.local else shared).update(optimizer)
+        return shared, private
+
+    def restore(self, stored):
+        """Go on from both parts of `checkpointed`, as one dict. DataError if they are of another run."""
+        if stored["params"].shape != self.params.shape:
+            raise DataError(f"expected a checkpoint of {len(self.params)} parameters, got {stored['params'].shape}")
+        self.params[:] = stored["params"]
+        for name, value in self.state.items():
+            kept = stored[f"optimizer/{name}"]
+            if isinstance(value, np.ndarray):
+                value[...] = kept
+            else:
+                self.state[name] = type(value)(kept)
+        if self.feedback is not None:
+            self.feedback.restore(stored)
 
     def evaluate(self):
         """train_loss, test_loss and test_metric, over all rows; the ranks share the work. Not timed."""
@@ -119,43 +158,6 @@ class Training:
         if len(set(digests)) > 1:
             raise GradwireError(f"ranks ended with different parameters: {digests}")
         return digests[0]
-
-    def _sample(self):
-        """(|x − decoded|², |x|²) of the gradient x that was encoded. Then all ranks start the next step together."""
-        x, lost, norm = self.exchange.encoded, 0.0, 0.0
-        if x is not None:
-            decoded = self.exchange.decoded()
-            if x.is_dense or decoded.is_dense:
-                rest = x.to_dense() - decoded.to_dense()
-            else:
-                _, rest = _sparse.add(x.keys, x.values, decoded.keys, -decoded.values)
-            lost, norm = (float(np.square(each, dtype=np.float64).sum()) for each in (rest, x.values))
-        self.comm.Barrier()
-        return lost, norm
-
-    def _columns(self, counts, vnmse):
-        phases, watch, ledger = self.exchange.watch.phases(), self.exchange.watch, self.exchange.ledger
-        columns = {f"{phase}_{clock}_s": seconds for clock in phases for phase, seconds in phases[clock].items()}
-        for link, split in (("uplink", ledger.uplink), ("downlink", ledger.downlink)):
-            columns[f"{link}_bytes"] = sum(split.values())
-            columns |= {f"{link}_{part}_bytes": nbytes for part, nbytes in split.items()}
-        return columns | {
-            "epoch_time_s": watch.wall["step"],
-            "comm_wait_s": watch.wall["wait"],
-            "sent_bytes": ledger.sent,
-            "received_bytes": ledger.received,
-            "local_bytes": ledger.local,
-            "control_bytes": ledger.control,
-            "dense_baseline_bytes": 4 * self.dim * self.steps_per_epoch,
-            "sparse_baseline_bytes": 8 * counts["nnz"],
-            "entropy_bound_bytes": math.ceil(counts["entropy_bits"] / 8),
-            "nnz": counts["nnz"],
-            "message_nnz": counts["message_nnz"],
-            "overflow": counts["overflow"],
-            "rows": counts["rows"],
-            "steps": self.steps_per_epoch,
-            "vnmse": vnmse,
-        }
 
 
 def train(config, comm, results, *, resume=False, progress, record_gradients=0):
@@ -182,8 +184,8 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
             recorder.create(config, described, training.dim, comm.size)
     log = GradientLog(gradients_path(results, config), config, training.dim, first) if recorder and record_gradients else None
     progress.start_run(config, first, training.steps_per_epoch)
-    for problem in _feedback_problems(training.exchange.codec, config, training.dim):
-        progress.note(f"{config.run_id}: {problem}")
+    for caution in cautions(config, training.dim, training.steps_per_epoch):
+        progress.note(f"{config.run_id}: {caution}")
     for epoch in range(first, config.epochs):
         columns, recorded = training.epoch(epoch, progress, record_gradients)
         ranks = comm.gather(columns)
@@ -194,25 +196,13 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
         if config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0:
-            checkpoint.save(epoch, training.params, training.state, training.exchange.feedback, comm.Barrier)
+            checkpoint.save(epoch, *training.checkpointed(), comm.Barrier)
     digest = training.params_sha256()
     if recorder:
         recorder.finish(digest)
     checkpoint.clear(comm.Barrier)
     progress.end_run(path)
     return path
-
-
-def _feedback_problems(codec, config, dim):
-    """What is wrong with error feedback, or with its absence, around this codec."""
-    omega = codec.omega(dim) if codec.unbiased else None
-    if codec.needs_feedback and not config.error_feedback:
-        yield f"{config.uplink} is meant for error feedback; set codec.error_feedback = true"
-    if config.error_feedback and omega is not None and omega >= 1:
-        yield (
-            f"{config.uplink} is unbiased with omega = {omega:.4g}: from 1 on, what error feedback keeps may grow without bound; "
-            "set codec.error_feedback = false, or take a variant that only shrinks, such as randomk(scale=none)"
-        )
 
 
 def _collect(comm, log, recorded):
@@ -225,9 +215,9 @@ def _collect(comm, log, recorded):
 
 def _resume(training, checkpoint, recorder):
     """Restore the last checkpoint of a recorded epoch; returns the epoch to go on with."""
-    feedback, comm = training.exchange.feedback, training.comm
-    epoch = comm.bcast(checkpoint.latest(feedback is not None, recorder.rows()) if recorder else None)
+    private = bool(training.checkpointed()[1])
+    epoch = training.comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None)
     if epoch is None:
         return 0
-    checkpoint.load(epoch, training.params, training.state, feedback)
+    training.restore(checkpoint.load(epoch, private))
     return epoch + 1

@@ -1,4 +1,4 @@
-"""decoded + residual = gradient + old residual."""
+"""decoded + residual = gradient + old residual; with momentum, the residual takes the velocity in the gradient's place."""
 
 import numpy as np
 import pytest
@@ -83,3 +83,120 @@ def test_another_dim_is_refused():
         gw.ErrorFeedback(9).compensate(gw.Gradient([1.0], 8, [1]))
     with pytest.raises(gw.IncompatibleError, match="dim 9 got a gradient of dim 2000"):
         gw.ErrorFeedback(9).update(gw.Gradient([1.0], 9, [1]), gw.Gradient([1.0], 2000, [900]))
+
+
+# Momentum correction
+
+
+def by_hand(gradients, decode, momentum, masking):
+    """(messages, u, v) of the paper's algorithm, dense and in float64; decode(v, i) is what step i sends of v."""
+    u, v, sent = np.zeros(DIM), np.zeros(DIM), []
+    for i, g in enumerate(gradients):
+        u = momentum * u + g.to_dense()
+        v = v + u
+        sent.append(decode(v, i))
+        v = v - sent[-1]
+        if masking:
+            u = np.where(sent[-1] != 0, 0, u)
+    return sent, u, v
+
+
+@pytest.mark.parametrize("masking", [True, False])
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+@pytest.mark.parametrize("dense", [(0,) * 30, (1,) * 30, (0, 1, 0, 0, 1) * 6])
+@pytest.mark.parametrize("dense_messages", [False, True])
+def test_momentum_correction_is_the_paper_s(masking, momentum, dense, dense_messages):
+    rng, feedback = np.random.default_rng(3), gw.ErrorFeedback(DIM, momentum, masking)
+    gradients = [draw(rng, is_dense) for is_dense in dense]
+    masks = rng.random((30, DIM)) < 0.1  # what is sent does not depend on rounding
+    expected, u, v = by_hand(gradients, lambda v, i: np.where(masks[i], v, 0), momentum, masking)
+    for i, g in enumerate(gradients):
+        sent = feedback.compensate(g)
+        assert sent.fresh_nnz == g.nnz
+        decoded = gw.Gradient(np.where(masks[i], sent.to_dense(), 0).astype(np.float32), DIM)
+        scale = 1e-5 * max(1, np.abs(expected[i]).max())
+        assert np.allclose(decoded.to_dense(), expected[i], atol=scale)
+        feedback.update(sent, decoded if dense_messages else decoded.to_sparse())
+    assert np.allclose(feedback.residual, v, atol=1e-5 * np.abs(v).max())
+    assert np.allclose(feedback.velocity, u, atol=1e-5 * np.abs(u).max())
+    if masking:
+        assert not feedback.velocity[masks[-1]].any()
+
+
+def test_momentum_by_hand():
+    """One key, m = 1/2, gradients 8, 0, 0: u = 8, 4, 2; v = 8, 12, 14; then it is sent, and both are 0."""
+    feedback, nothing = gw.ErrorFeedback(5, momentum=0.5), gw.Gradient([], 5, [])
+    for g, v, u in ((gw.Gradient([8.0], 5, [3]), 8, 8), (nothing, 12, 4), (nothing, 14, 2)):
+        sent = feedback.compensate(g)
+        assert (sent.values.tolist(), sent.keys.tolist()) == ([v], [3])
+        feedback.update(sent, nothing)
+        assert (feedback.residual[3], feedback.velocity[3]) == (v, u)
+    sent = feedback.compensate(nothing)
+    feedback.update(sent, sent)
+    assert not feedback.residual.any() and not feedback.velocity.any()
+
+
+def test_without_masking_a_codec_that_sends_all_is_momentum():
+    feedback, u = gw.ErrorFeedback(DIM, 0.9, masking=False), np.zeros(DIM)
+    for i in range(20):
+        g = draw(np.random.default_rng(i), False)
+        u = 0.9 * u + g.to_dense()
+        sent = feedback.compensate(g)
+        assert np.allclose(sent.to_dense(), u, rtol=1e-4, atol=1e-6 * np.abs(u).max())
+        feedback.update(sent, sent)
+
+
+def test_what_is_refused_leaves_residual_and_velocity_as_they_were():
+    feedback = gw.ErrorFeedback(DIM, 0.9)
+    sent = feedback.compensate(draw(np.random.default_rng(1), False))
+    feedback.update(sent, gw.Gradient([], DIM, []))
+    before = {name: array.copy() for name, array in feedback.state().items()}
+    feedback.compensate(gw.Gradient([np.nan], DIM, [7]))  # encode would refuse it, so there is no update
+    assert all(np.array_equal(feedback.state()[name], array) for name, array in before.items())
+    assert np.isfinite(feedback.compensate(gw.Gradient([], DIM, [])).values).all()
+
+
+@pytest.mark.parametrize(("momentum", "steps"), [(0.5, 30), (0.9, 150)])
+def test_velocities_that_float32_cannot_add_are_forgotten(momentum, steps):
+    """Pairs of u are those of recent keys, whatever masking says, and v is what it would be with all of them."""
+    for masking in (True, False):
+        feedback = gw.ErrorFeedback(2**32, momentum, masking)
+        u = v = np.float32(0)
+        for i in range(2 * steps):
+            g = gw.Gradient([1.0], 2**32, [7 if i == 0 else 1000 + i])
+            sent = feedback.compensate(g)
+            u = np.float32(np.float32(momentum) * u + np.float32(i == 0))
+            v = np.float32(v + u)
+            assert sent.values[0] == v
+            feedback.update(sent, gw.Gradient([], 2**32, []))
+            assert len(feedback.state()["velocity_keys"]) <= steps
+        assert 7 not in feedback.state()["velocity_keys"] and 7 in feedback.state()["keys"]
+
+
+def test_a_velocity_goes_on_after_its_residual_cancelled():
+    feedback, nothing = gw.ErrorFeedback(5, 0.5), gw.Gradient([], 5, [])
+    for value, v, u in ((2.0, 2, 2), (-2.0, 1, -1), (-0.5, 0, -1), (0.0, -0.5, -0.5)):
+        sent = feedback.compensate(gw.Gradient([value], 5, [1]))
+        feedback.update(sent, nothing)
+        assert (feedback.residual[1], feedback.velocity[1]) == (v, u)
+
+
+def test_momentum_restores():
+    for dense in (False, True):
+        a, b, rng = gw.ErrorFeedback(DIM, 0.9), gw.ErrorFeedback(DIM, 0.9), np.random.default_rng(2)
+        a.update(a.compensate(draw(rng, dense)), gw.Gradient([], DIM, []))
+        b.restore(a.state())
+        g = draw(rng, dense)
+        assert np.array_equal(a.compensate(g).to_dense(), b.compensate(g).to_dense())
+        assert np.array_equal(a.velocity, b.velocity) and a.velocity.any()
+
+
+@pytest.mark.parametrize("momentum", [1, -0.1, float("nan"), True, "0.9", None])
+def test_a_bad_momentum_is_refused(momentum):
+    with pytest.raises(gw.ConfigError, match=r"expected momentum in \[0, 1\)"):
+        gw.ErrorFeedback(9, momentum)
+
+
+def test_a_bad_masking_is_refused():
+    with pytest.raises(gw.ConfigError, match="masking as True or False, got 1"):
+        gw.ErrorFeedback(9, 0.9, 1)

@@ -86,6 +86,22 @@ def test_learning_rates():
     assert hash(listed) == hash(one("optimizers", "sgd").__class__(lr=(0.3, 0.2, 0.1)))
 
 
+def test_rates_warm_up():
+    warm = one("optimizers", "sgd(lr=0.8, warmup_epochs=3)")
+    assert [warm.lr_at(e) for e in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8])
+    decayed = one("optimizers", "adam(lr=0.8, lr_decay=0.5, warmup_epochs=1)")
+    assert [decayed.lr_at(e) for e in range(3)] == pytest.approx([0.4, 0.4, 0.2])
+    listed = one("optimizers", 'momentum(lr="1.0,0.5", warmup_epochs=2)')
+    assert [listed.lr_at(e) for e in range(4)] == pytest.approx([1 / 3, 1 / 3, 0.5, 0.5])
+    assert one("optimizers", warm.spec) == warm
+
+
+@pytest.mark.parametrize("warmup_epochs", [-1, 1.5, True, None, "2"])
+def test_a_bad_warm_up_is_refused(warmup_epochs):
+    with pytest.raises(ConfigError, match="warmup_epochs as an integer ≥ 0"):
+        one("optimizers", "sgd").__class__(warmup_epochs=warmup_epochs)
+
+
 @pytest.mark.parametrize("lr", [0.25, 1, [0.5], [0.1, 0.05, 1e-5], (1, 2)])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adagrad"])
 def test_specification_round_trips(name, lr):

@@ -2,57 +2,108 @@
 
     decoded + new residual = gradient + old residual        (in exact arithmetic; float32 rounds each difference once)
 
-Seide et al., Interspeech 2014; Karimireddy et al., ICML 2019. The residual of sparse gradients is kept as sorted pairs, so a
-step costs O(nnz + stored residuals) and never O(dim).
+Seide et al., Interspeech 2014; Karimireddy et al., ICML 2019. With momentum it is the momentum correction of Deep Gradient
+Compression (Lin et al., ICLR 2018), u the velocity, v the residual:
+
+    u ← momentum · u + gradient;  v ← v + u;  v is encoded;  v ← v − decoded;  with masking, u ← 0 wherever decoded is not 0
+
+The residual and the velocity of sparse gradients are kept as sorted pairs, so a step costs O(nnz + stored pairs) and never O(dim).
+The paper's gradient clipping is not here.
 """
 
 import numpy as np
 
+from .._ext import randomk as _randomk
 from .._ext import sparse as _sparse
-from ..errors import IncompatibleError
+from ..errors import ConfigError, IncompatibleError
 from ..gradient import Gradient
+
+NEGLIGIBLE = np.float32(2**-25)
+"""A velocity of at most so much of its residual: float32's sum of the two is the residual."""
 
 
 class ErrorFeedback:
-    """One rank's residual for gradients of dimension `dim`.
+    """One rank's residual, and velocity, for gradients of dimension `dim`.
+
+    momentum: in [0, 1); 0 is plain error feedback. masking: whether what is sent stops its velocity (factor masking); without it a
+    codec that sends everything is momentum on each rank. A velocity that float32 cannot add to its residual any more is forgotten: after
+    about log(2⁻²⁵ / (1 − momentum)) / log(momentum) steps without a gradient, 143 for 0.9. So stored pairs of u are those of recent keys.
 
     sent = feedback.compensate(gradient); message = codec.encode(sent, step); feedback.update(sent, codec.decode(message, step)).
     """
 
-    def __init__(self, dim):
-        self.dim = dim
-        self._kept = Gradient(np.empty(0, np.float32), dim, np.empty(0, np.uint32))
+    def __init__(self, dim, momentum=0.0, masking=True):
+        if isinstance(momentum, bool) or not isinstance(momentum, int | float) or not 0 <= momentum < 1:
+            raise ConfigError(f"expected momentum in [0, 1), got {momentum!r}")
+        if not isinstance(masking, bool):
+            raise ConfigError(f"expected masking as True or False, got {masking!r}")
+        self.dim, self.momentum, self.masking = dim, momentum, masking
+        self._kept = self._velocity = self._moving = Gradient(np.empty(0, np.float32), dim, np.empty(0, np.uint32))
 
     @property
     def residual(self):
         """float32 (dim,), a copy."""
         return np.array(self._kept.to_dense())
 
+    @property
+    def velocity(self):
+        """float32 (dim,), a copy; zeros without momentum."""
+        return np.array(self._velocity.to_dense())
+
     def compensate(self, gradient):
-        """gradient + residual; its fresh_nnz counts the entries of `gradient` alone. The residual stays until `update`."""
+        """gradient + residual, or velocity + residual; its fresh_nnz counts the entries of `gradient` alone. Both stay until `update`."""
         self._check(gradient)
-        total = _sum(gradient, self._kept, 1.0)
+        moving = gradient
+        if self.momentum:
+            old = self._velocity
+            slower = Gradient.trusted(old.values * np.float32(self.momentum), self.dim, old.keys)
+            moving = self._moving = _sum(gradient, slower, 1.0)
+        total = _sum(moving, self._kept, 1.0)
         total.fresh_nnz = gradient.nnz
         return total
 
     def update(self, sent, decoded):
-        """residual = sent − decoded."""
+        """residual = sent − decoded, `sent` being what `compensate` gave last; the velocity goes on where it is not masked."""
         self._check(sent)
         self._check(decoded)
         rest = _sum(sent, decoded, -1.0)
         self._kept = rest if rest.is_dense else rest.without_zeros()
+        if self.momentum:
+            self._velocity = self._going_on(decoded)
+
+    def _going_on(self, decoded):
+        """The velocity after the step: not where something was sent, and not where it is negligible."""
+        u = self._moving
+        going = np.abs(u.values) > NEGLIGIBLE * np.abs(_at(self._kept, u.keys))
+        if self.masking:
+            going &= _at(decoded, u.keys) == 0
+        if u.is_dense:
+            return Gradient.trusted(u.values * going, self.dim)
+        keys, values = _sparse.compress(going.view(np.uint8), u.keys, u.values)
+        return Gradient.trusted(values, self.dim, keys)
 
     def _check(self, gradient):
         if gradient.dim != self.dim:
             raise IncompatibleError(f"error feedback for dim {self.dim} got a gradient of dim {gradient.dim}")
 
     def state(self):
-        """Arrays for a checkpoint: values, and keys unless the residual is dense."""
-        return {"values": self._kept.values} | ({} if self._kept.is_dense else {"keys": self._kept.keys})
+        """Arrays for a checkpoint: values, and keys unless the residual is dense; of the velocity too if there is momentum."""
+        return _arrays("", self._kept) | (_arrays("velocity_", self._velocity) if self.momentum else {})
 
     def restore(self, state):
         """Continue from `state()`."""
         self._kept = Gradient(state["values"], self.dim, state.get("keys"))
+        if self.momentum:
+            self._velocity = Gradient(state["velocity_values"], self.dim, state.get("velocity_keys"))
+
+
+def _arrays(prefix, gradient):
+    return {f"{prefix}values": gradient.values} | ({} if gradient.is_dense else {f"{prefix}keys": gradient.keys})
+
+
+def _at(gradient, keys):
+    """float32: the values at `keys`, 0 where there is none; all of them for None."""
+    return gradient.to_dense() if keys is None else _randomk.align(gradient.values, gradient.keys, keys, 1.0)
 
 
 def _sum(a, b, scale):

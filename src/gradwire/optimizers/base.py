@@ -5,7 +5,7 @@ in O(nnz); a dense one updates all. Parameters and state are float32. An optimiz
 dict of arrays and the integer "step", the caller keeps it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -17,10 +17,12 @@ from ..errors import ConfigError, IncompatibleError
 @dataclass(frozen=True)
 class Optimizer(Configured):
     """lr: the learning rate, or a list of them, one for each epoch (the last one repeats; in a specification string
-    lr="0.1,0.05"). lr_decay: factor on a single rate for every epoch after the first, in (0, 1]."""
+    lr="0.1,0.05"). lr_decay: factor on a single rate for every epoch after the first, in (0, 1]. warmup_epochs W: the rate of epoch
+    e < W is (e + 1)/(W + 1) of what these say (Goyal et al. 2017, arXiv 1706.02677, in steps of an epoch)."""
 
     lr: float | tuple[float, ...] = 0.1
     lr_decay: float = 1.0
+    warmup_epochs: int = field(default=0, kw_only=True)
 
     arrays: ClassVar[tuple[str, ...]] = ()
     """Names of the state arrays, each float32 (dim,), zero at the start."""
@@ -28,14 +30,15 @@ class Optimizer(Configured):
     def __post_init__(self):
         object.__setattr__(self, "lr", _rates(self.lr))
         check_number("lr_decay", self.lr_decay, "in (0, 1]", lambda x: 0 < x <= 1)
+        if type(self.warmup_epochs) is not int or self.warmup_epochs < 0:
+            raise ConfigError(f"expected warmup_epochs as an integer ≥ 0, got {self.warmup_epochs!r}")
         if isinstance(self.lr, tuple) and self.lr_decay != 1:
             raise ConfigError(f"expected either a list of rates or lr_decay, got lr={list(self.lr)} and lr_decay={self.lr_decay}")
 
     def lr_at(self, epoch):
         """Learning rate of epoch 0, 1, …"""
-        if isinstance(self.lr, tuple):
-            return self.lr[min(epoch, len(self.lr) - 1)]
-        return self.lr * self.lr_decay**epoch
+        rate = self.lr[min(epoch, len(self.lr) - 1)] if isinstance(self.lr, tuple) else self.lr * self.lr_decay**epoch
+        return rate * (epoch + 1) / (self.warmup_epochs + 1) if epoch < self.warmup_epochs else rate
 
     def init(self, dim):
         """State for parameters float32 (dim,). Pages that no gradient touches cost no memory."""

@@ -1,0 +1,71 @@
+"""Tally: what one rank's exchanges of an epoch were, as columns of the epoch's row (recorder.py says what each is)."""
+
+import math
+
+import numpy as np
+
+from ._ext import sparse as _sparse
+from .bounds import log2_binomial
+
+
+class Tally:
+    """Sums over the exchanges of an epoch. exchange: the epoch's Exchange, whose watch and ledger have the times and the bytes."""
+
+    def __init__(self, exchange, dim):
+        self.exchange, self.dim = exchange, dim
+        self.exchanges = self.nnz = self.message_nnz = self.overflow = 0
+        self.entropy_bits = self.lost = self.norm = 0.0
+
+    def add(self, gradient):
+        """Count the last exchange. gradient: what this rank put into it, fresh."""
+        self.exchanges += 1
+        self.nnz += gradient.nnz
+        keys = {}
+        for sent in self.exchange.sent:
+            self.message_nnz += sent.message.nnz
+            self.overflow += sent.codec.count_overflow(sent.part.gradient)
+            at = sent.part.start, sent.message.dim  # slices of one range are one set of keys
+            keys[at] = keys.get(at, 0) + sent.message.nnz
+        self.entropy_bits += sum(log2_binomial(dim, nnz) for (_, dim), nnz in keys.items())
+
+    def sample(self):
+        """Add |x − decoded|² and |x|² of the gradient x that was encoded last."""
+        x = self.exchange.encoded
+        if x is None:
+            return
+        decoded = self.exchange.decoded()
+        if x.is_dense or decoded.is_dense:
+            rest = x.to_dense() - decoded.to_dense()
+        else:
+            _, rest = _sparse.add(x.keys, x.values, decoded.keys, -decoded.values)
+        self.lost += float(np.square(rest, dtype=np.float64).sum())
+        self.norm += float(np.square(x.values, dtype=np.float64).sum())
+
+    @property
+    def vnmse(self):
+        """Of the samples; NaN for a rank that encodes nothing (hierarchical): it has no error of its own."""
+        return self.lost / self.norm if self.norm else 0.0 if self.exchange.sent else math.nan
+
+    def columns(self):
+        """Column → this rank's value."""
+        watch, ledger = self.exchange.watch, self.exchange.ledger
+        phases = watch.phases()
+        columns = {f"{phase}_{clock}_s": seconds for clock in phases for phase, seconds in phases[clock].items()}
+        for link, split in (("uplink", ledger.uplink), ("downlink", ledger.downlink)):
+            columns[f"{link}_bytes"] = sum(split.values())
+            columns |= {f"{link}_{part}_bytes": nbytes for part, nbytes in split.items()}
+        return columns | {
+            "epoch_time_s": watch.wall["step"],
+            "comm_wait_s": watch.wall["wait"],
+            "sent_bytes": ledger.sent,
+            "received_bytes": ledger.received,
+            "local_bytes": ledger.local,
+            "control_bytes": ledger.control,
+            "dense_baseline_bytes": 4 * self.dim * self.exchanges,
+            "sparse_baseline_bytes": 8 * self.nnz,
+            "entropy_bound_bytes": math.ceil(self.entropy_bits / 8),
+            "nnz": self.nnz,
+            "message_nnz": self.message_nnz,
+            "overflow": self.overflow,
+            "vnmse": self.vnmse,
+        }
