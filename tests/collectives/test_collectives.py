@@ -42,9 +42,9 @@ def test_every_collective_is_tried():
 
 
 def what_was_sent(comm, exchange):
-    """float64 (DIM,): the mean over the ranks that encoded something of what their messages decode to."""
+    """float64 (DIM,): the mean of what the messages decode to; those of nodes are weighted, the largest with 1."""
     own = exchange.decoded().to_dense().astype(np.float64) if exchange.sent else np.zeros(DIM)
-    return comm.allreduce(own) / comm.allreduce(int(bool(exchange.sent)))
+    return comm.allreduce(own) * min(getattr(exchange.collective, "per_node", 1) or comm.size, comm.size) / comm.size
 
 
 @pytest.mark.ranks(*SIZES)
@@ -105,7 +105,7 @@ def test_the_ledger_says_what_travelled(comm):
             assert (up, down) == (count, count), name
             if width == 4 or "int" in codec:
                 assert (ledger.sent, ledger.received) == (count, count), name
-            assert ledger.control == (4 if "int" in codec else 0), name
+            assert ledger.control == (16 + 4 if "int" in codec else 16), name
         elif collective.startswith("allgather"):
             assert (up, down) == (nbytes, sum(others) - nbytes), name
             assert (ledger.sent, ledger.received) == (nbytes, sum(others)), name
@@ -113,7 +113,7 @@ def test_the_ledger_says_what_travelled(comm):
             broadcast, root = comm.bcast(down), comm.rank == 0
             assert (up, down, ledger.sent) == (nbytes, broadcast, nbytes + (broadcast if root else 0)), name
             assert ledger.received == (sum(others) if root else broadcast), name
-            assert ledger.control == (16 if root else 8), name
+            assert ledger.control == 16 + (16 if root else 8), name
         elif collective.startswith("reduce_scatter"):
             assert up == nbytes and down == comm.bcast(down), name
             replies = ledger.sent - comm.allreduce(ledger.sent) // size if size == 1 else None
@@ -160,11 +160,46 @@ def test_a_downlink_codec_is_used(comm):
     assert mean.nnz == 7
 
 
-@pytest.mark.ranks(2)
-def test_a_rank_of_another_dim_is_named(comm):
-    g = gw.Gradient([1.0], DIM + comm.rank, [3])
-    with pytest.raises(gw.CorruptMessage, match="rank 1 sent one of dim|expected a message of dim"):
-        gw.average(comm, g, "adam-sparse", "allgather")
+@pytest.mark.ranks(2, 3)
+def test_ranks_of_different_dim_all_refuse(comm):
+    """Every collective and codec, sparse, dense and mixed: the same error on all ranks, none waits, and the next step works."""
+    for collective, codec, exchange in exchanges(comm):
+        for dense in (False, True, comm.rank == 0):
+            dim = DIM if comm.rank < comm.size - 1 else DIM - 700
+            g = gw.Gradient(np.ones(dim, np.float32), dim) if dense else gw.Gradient(np.float32([1, 2]), dim, [3, 9])
+            with pytest.raises(gw.IncompatibleError, match=f"one dim, got .*{DIM - 700} on rank {comm.size - 1}"):
+                exchange.average(g, gw.Step(0, 1, comm.rank))
+            mean = exchange.average(gradient(comm.rank), gw.Step(0, 1, comm.rank)).to_dense().tobytes()
+            assert len(set(comm.allgather(mean))) == 1, f"{collective} {codec}"
+
+
+@pytest.mark.ranks(4)
+def test_dims_that_differ_inside_a_node_and_between_nodes(comm):
+    for odd in range(4):
+        for between in ("allgather", "allreduce", "switch"):
+            g = gw.Gradient(np.float32([1]), 9 + (comm.rank == odd), [comm.rank])
+            with pytest.raises(gw.IncompatibleError, match="one dim"):
+                gw.average(comm, g, "none", f"hierarchical(per_node=2, between={between})")
+    g = gw.Gradient(np.float32([1]), 9 + (comm.rank > 1), [comm.rank])
+    with pytest.raises(gw.IncompatibleError, match="got 9 on rank 0, 10 on rank 2"):  # those of the leaders
+        gw.average(comm, g, "none", "hierarchical(per_node=2)")
+
+
+@pytest.mark.ranks(2, 3)
+def test_what_one_rank_alone_cannot_encode_is_an_error_of_all(comm):
+    """A value that is not finite, a residual of another dim, a dim that one rank alone refuses to make dense."""
+    last = comm.size - 1
+    bad = gw.Gradient(np.float32([np.nan if comm.rank == last else 1, 2]), DIM, [7, 8])
+    for collective, _, exchange in exchanges(comm):
+        with pytest.raises(gw.DataError, match=f"at key 7 on rank {last}" if "hierarchical" not in collective else "key 7"):
+            exchange.average(bad, gw.Step(0, 1, comm.rank))
+        exchange.feedback = gw.ErrorFeedback(DIM - (comm.rank == 0))  # the leader in any hierarchy
+        with pytest.raises(gw.IncompatibleError, match=f"feedback for dim {DIM - 1} got a gradient of dim {DIM}"):
+            exchange.average(gradient(0), gw.Step(0, 1, comm.rank))
+    huge = gw.Gradient(np.float32([1]), DIM if comm.rank < last else 1 << 27, [5])
+    for collective in COLLECTIVES:
+        with pytest.raises(gw.IncompatibleError, match=f"got {DIM} on rank 0"):
+            gw.average(comm, huge, "none", collective)
 
 
 @pytest.mark.ranks(3)
@@ -181,6 +216,16 @@ def test_sums_that_overflow(comm):
         assert mean == pytest.approx(expected, rel=5e-3), f"{codec} {collective}"
     with pytest.raises(gw.DataError, match="sum over 3 ranks overflows fp32 at key 4"):
         gw.average(comm, gw.Gradient([3e38], 9, [4]), "none", "allreduce")
+
+
+@pytest.mark.ranks(3)
+def test_uneven_nodes_near_the_largest_float(comm):
+    """Nodes of two ranks and one: (3.3e38 + 3.3e38 + x) / 3, although 4/3 of the first node's mean is beyond fp32."""
+    for own, expected in ((3.3e38, 3.3e38), (3.3e38 if comm.rank < 2 else 0, 2.2e38), (0 if comm.rank < 2 else -3.3e38, -1.1e38)):
+        for between in ("allgather", "gather_bcast", "reduce_scatter"):
+            for g in (gw.Gradient([own], 9, [4]), gw.Gradient(np.float32([0, 0, 0, 0, own, 0, 0, 0, 0]), 9)):
+                mean = gw.average(comm, g, "adam-sparse", f"hierarchical(per_node=2, between={between})").to_dense()
+                assert mean[4] == pytest.approx(expected, rel=1e-6) and not mean[[0, 8]].any(), between
 
 
 @pytest.mark.ranks(*SIZES)
@@ -259,9 +304,10 @@ def test_a_codec_that_says_sum_must_say_how():
         gw.average(World(), gw.Gradient([1.0], 1), Summing(), "allreduce")
 
 
-def test_allreduce_refuses_to_densify_a_huge_gradient():
+@pytest.mark.ranks(1, 2)
+def test_allreduce_refuses_to_densify_a_huge_gradient(comm):
     with pytest.raises(gw.IncompatibleError, match="2²⁶"):
-        gw.average(World(), gw.Gradient([1.0], 2**31, [7]), "fp16", "allreduce")
+        gw.average(comm, gw.Gradient([1.0], 2**31, [7]), "fp16", "allreduce")
 
 
 @pytest.mark.ranks(2)

@@ -37,8 +37,7 @@ class Allgather(Collective):
             return self._overlapped(exchange, gradient, step)
         comm, watch, ledger, codec = exchange.comm, exchange.watch, exchange.ledger, exchange.codec
         message = exchange.encode(gradient, step)
-        with watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         with watch("transfer"):
             buffers = collect(comm, message.buffer, ledger)
         with watch("decode"):
@@ -57,8 +56,7 @@ class Allgather(Collective):
         waiting, moving = None, []
         for message in exchange.encode_parts(parts):
             if waiting is None:
-                with watch("wait"):
-                    comm.Barrier()
+                exchange.meet()
             with watch("transfer"):
                 started = Collection(comm, message.buffer, ledger)
                 if waiting:

@@ -47,8 +47,7 @@ class Allreduce(Collective):
             message = exchange.pack(codec, step)
             values = codec.summable
             mine = message.section("values").view(values.sum_dtype)
-        with watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         if mine.dtype == np.uint16:
             mean = _mean_of_halves(exchange, mine, values)
         else:
@@ -72,9 +71,9 @@ def _with_common_peak(exchange, step):
 
     comm, watch, codec = exchange.comm, exchange.watch, exchange.codec
     with watch("encode"):
+        exchange.encoded.check_finite(step.rank)  # before the ranks meet: the others would wait for the sum
         peak = np.array([codec.peak(exchange.encoded, step)], np.float32)
-    with watch("wait"):
-        comm.Barrier()
+    exchange.meet()
     with watch("transfer"):
         comm.Allreduce(MPI.IN_PLACE, peak, op=MPI.MAX)
         exchange.ledger.control += peak.nbytes
@@ -104,8 +103,7 @@ def _mean_of_halves(exchange, mine, values):
             total += values.decode(words.view(np.uint8), None, None, share) * np.float32(1 / size)
     with watch("encode"):
         reply = values.encode(total, None, None).view(np.uint16)
-    with watch("wait"):
-        comm.Barrier()
+    exchange.meet()
     with watch("transfer"):
         everything = collect_evenly(comm, reply, ledger)
     with watch("decode"):

@@ -1,7 +1,7 @@
 """What a collective must offer, the ledger of bytes, and what all collectives share.
 
-Every MPI call that moves messages follows a barrier, so that waiting for the last rank (`wait`) is told from `transfer`
-(transport.py).
+Every MPI call that moves messages follows a barrier, so that waiting for the last rank (`wait`) is told from `transfer`. The first
+barrier of a step carries what ranks must agree on (Exchange.meet).
 """
 
 from dataclasses import replace
@@ -76,7 +76,8 @@ class Collective(Configured):
     def average(self, exchange, gradient, step):
         """Gradient: the mean over ranks of what each rank's messages decode to. Every rank gets the same bits. A collective call.
 
-        exchange: an Exchange, whose `encode` makes messages and whose comm, codec, downlink, watch and ledger are to be used.
+        exchange: an Exchange, whose `encode` makes messages, whose comm, codec, downlink, watch and ledger are to be used, and whose
+        `meet` every rank must call before its first message.
         gradient: this rank's. step: this rank's.
         """
         raise NotImplementedError

@@ -1,5 +1,7 @@
 """Exchange: one rank's side of averaging gradients, and `average`, the same in one call for any mpi4py program."""
 
+import copy
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -7,11 +9,13 @@ import numpy as np
 from .. import spec
 from ..codecs.base import Codec
 from ..codecs.none import densify
+from ..errors import GradwireError
 from ..gradient import Gradient
 from ..message import Message
 from ..step import Step
 from ..stopwatch import Stopwatch
 from .base import Ledger
+from .transport import meet
 
 
 class Part(NamedTuple):
@@ -39,7 +43,7 @@ class Exchange:
     """
 
     def __init__(self, comm, codec, collective, *, downlink=None, feedback=None, watch=None, ledger=None):
-        self.comm, self.feedback = comm, feedback
+        self.comm, self.rank, self.feedback = comm, comm.rank, feedback
         self.codec = spec.codec(codec)
         self.collective = spec.one("collectives", collective) if isinstance(collective, str) else collective
         downlink = None if downlink in (None, "same") else spec.codec(downlink)
@@ -47,12 +51,42 @@ class Exchange:
         self.downlink = self.codec if downlink is None else downlink
         self.watch = Stopwatch() if watch is None else watch
         self.ledger = Ledger() if ledger is None else ledger
-        self.encoded, self.sent = None, []
+        self.encoded, self.sent, self.met, self.dim = None, [], False, None
 
     def average(self, gradient, step):
-        """Gradient: the mean over ranks of the decoded messages, the same bits on every rank. A collective call."""
-        self.encoded, self.sent = None, []
-        return self.collective.average(self, gradient, step)
+        """Gradient: the mean over ranks of the decoded messages, the same bits on every rank. A collective call.
+
+        IncompatibleError on every rank if their gradients differ in dim. What one rank alone cannot encode is an error of all ranks.
+        """
+        self.encoded, self.sent, self.met, self.dim = None, [], False, gradient.dim
+        with self.sharing_errors():
+            return self.collective.average(self, gradient, step)
+
+    @contextmanager
+    def sharing_errors(self):
+        """What is raised in here before the ranks have met is an error of all of them: they wait for this one."""
+        try:
+            yield
+        except GradwireError as error:
+            if not self.met:
+                self.meet(error)
+            raise
+
+    def meet(self, error=None):
+        """Wait for the last rank; collectives call it before messages move. The first time in a step the ranks tell each other their
+        gradients' dim, and whether they have an error (transport.meet)."""
+        with self.watch("wait"):
+            if self.met:
+                self.comm.Barrier()
+            else:
+                self.met = True
+                meet(self.comm, self.dim, self.rank, self.ledger, error)
+
+    def over(self, comm, collective):
+        """The same over other ranks, with a step of its own; `rank` stays what this rank is called."""
+        other = copy.copy(self)
+        other.comm, other.collective, other.encoded, other.sent, other.met = comm, collective, None, [], False
+        return other
 
     def encode(self, gradient, step):
         """Message of the gradient, plus what earlier messages lost when there is error feedback."""

@@ -32,8 +32,7 @@ class GatherBcast(Collective):
         # The driver is one more sender: its random numbers, shared ones too, are those of no worker.
         driver = replace(step, seed=step.shared("downlink"), rank=comm.size)
         reply = None
-        with watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         with watch("transfer"):
             buffers = collect(comm, message.buffer, ledger, self.root)
         if comm.rank == self.root:
@@ -41,8 +40,7 @@ class GatherBcast(Collective):
                 mean = mean_of(exchange.codec, [Message.from_bytes(buffer) for buffer in buffers], step, message.dim)
             with watch("encode"):
                 reply = downlink.encode(mean, driver).buffer
-        with watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         with watch("transfer"):
             reply = spread(comm, reply, ledger, self.root)
         with watch("decode"):

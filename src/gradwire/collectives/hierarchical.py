@@ -6,7 +6,7 @@ Uplink and downlink bytes are those between leaders; what stays inside a node is
 leader's, of its node's mean. MPI says which ranks share memory, and moves their bytes through it.
 """
 
-import copy
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -53,46 +53,63 @@ class Hierarchical(Collective):
         self._between.check(uplink, downlink, -(-size // self.per_node) if self.per_node else size)
 
     def average(self, exchange, gradient, step):
-        node, leaders, count = _groups(exchange.comm, self.per_node)
-        # What only the leaders would refuse, all ranks refuse: nobody waits for them.
-        self._between.check(exchange.codec, size=count)
-        exchange.codec.check_gradient(gradient)
-        if self._between.needs_dense and not exchange.codec.shares_keys:
-            check_dense(gradient, getattr(exchange.codec, "force", False), self.name)
-        watch, ledger, raw = exchange.watch, exchange.ledger, _raw()
-        with watch("encode"):
-            mine = raw.encode(gradient, step) if node.size > 1 else None
-        if mine is not None:
-            with watch("wait"):
-                node.Barrier()
-            with watch("transfer"):
-                buffers = collect(node, mine.buffer, ledger, 0)
-                ledger.local += mine.nbytes
-        reply = None
-        if leaders is not None:
-            if mine is not None:
-                with watch("decode"):
-                    gradient = mean_of(raw, [Message.from_bytes(buffer) for buffer in buffers], step, gradient.dim)
-            share = node.size * leaders.size / exchange.comm.size
-            if share != 1:  # nodes of different sizes count for their ranks
-                with watch("encode"):
-                    gradient = Gradient.trusted(gradient.values * np.float32(share), gradient.dim, gradient.keys)
-            inner = copy.copy(exchange)
-            inner.comm, inner.collective = leaders, self._between
-            mean = inner.collective.average(inner, gradient, replace(step, rank=leaders.rank))
-            exchange.encoded, exchange.sent = inner.encoded, inner.sent
-            if mine is None:
-                return mean
-            with watch("encode"):
-                reply = raw.encode(mean, step).buffer
-        with watch("wait"):
-            node.Barrier()
-        with watch("transfer"):
-            before = ledger.sent
-            reply = spread(node, reply, ledger, 0)
-            ledger.local += ledger.sent - before
-        with watch("decode"):
-            return raw.decode(Message.from_bytes(reply), step)
+        node, leaders, count, largest = _groups(exchange.comm, self.per_node)
+        self._between.check(exchange.codec, size=count)  # what only the leaders would refuse, all ranks refuse
+        exchange.met = True  # the ranks of each node meet, and then the leaders
+        near = exchange.over(node, self)
+        far = exchange.over(leaders, self._between) if leaders is not None else None
+        with far.sharing_errors() if far else nullcontext():
+            with near.sharing_errors():
+                buffers = self._gathered(near, gradient, step)
+            near.met = False  # who waits for the leader hears what went wrong with it
+            with near.sharing_errors():
+                reply = None
+                if far:
+                    mean = _between_nodes(far, buffers, gradient, step, node.size / largest, largest * count / exchange.comm.size)
+                    exchange.encoded, exchange.sent = far.encoded, far.sent
+                    if buffers is None:
+                        return mean
+                    with near.watch("encode"):
+                        reply = _raw().encode(mean, step).buffer
+                near.meet()
+        with near.watch("transfer"):
+            before = near.ledger.sent
+            reply = spread(node, reply, near.ledger, 0)
+            near.ledger.local += near.ledger.sent - before
+        with near.watch("decode"):
+            return _raw().decode(Message.from_bytes(reply), step)
+
+    def _gathered(self, near, gradient, step):
+        """The node's messages, on its leader; None on other ranks, and where the leader is alone."""
+        near.codec.check_gradient(gradient)
+        if self._between.needs_dense and not near.codec.shares_keys:
+            check_dense(gradient, getattr(near.codec, "force", False), self.name)
+        if near.comm.size == 1:
+            return None
+        with near.watch("encode"):
+            mine = _raw().encode(gradient, step)
+        near.meet()
+        with near.watch("transfer"):
+            buffers = collect(near.comm, mine.buffer, near.ledger, 0)
+            near.ledger.local += mine.nbytes
+        return buffers
+
+
+def _between_nodes(far, buffers, gradient, step, weight, scale):
+    """Gradient: the mean over all ranks, on every leader. A node counts for its ranks: `weight` ≤ 1 of its mean goes in, for no sum may be
+    beyond fp32 where the mean over the ranks is not, and `scale` ≥ 1 times what comes out."""
+    if buffers is not None:
+        with far.watch("decode"):
+            gradient = mean_of(_raw(), [Message.from_bytes(buffer) for buffer in buffers], step, gradient.dim)
+    with far.watch("encode"):
+        gradient = _times(gradient, weight)
+    mean = far.average(gradient, replace(step, rank=far.comm.rank))
+    with far.watch("decode"):
+        return _times(mean, scale)
+
+
+def _times(gradient, factor):
+    return gradient if factor == 1 else Gradient.trusted(gradient.values * np.float32(factor), gradient.dim, gradient.keys)
 
 
 @cache
@@ -102,7 +119,8 @@ def _raw():
 
 
 def _groups(comm, per_node):
-    """(this node's ranks, the nodes' leaders or None on other ranks, how many leaders), made once for each communicator."""
+    """(this node's ranks, the nodes' leaders or None on other ranks, how many leaders, ranks of the largest node), made once for each
+    communicator."""
     return kept(comm, ("hierarchical", per_node), lambda: _split(comm, per_node))
 
 
@@ -111,4 +129,5 @@ def _split(comm, per_node):
 
     node = comm.Split(comm.rank // per_node, comm.rank) if per_node else comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
     leaders = comm.Split(0 if node.rank == 0 else MPI.UNDEFINED, comm.rank)
-    return node, None if leaders == MPI.COMM_NULL else leaders, comm.allreduce(int(node.rank == 0))
+    sizes = [size for size in comm.allgather(node.size if node.rank == 0 else 0) if size]
+    return node, None if leaders == MPI.COMM_NULL else leaders, len(sizes), max(sizes)

@@ -46,8 +46,7 @@ class ReduceScatter(Collective):
         messages = list(exchange.encode_parts(parts))
         outgoing = dict(zip(owners, messages))
         nothing = np.empty(0, np.uint8)
-        with watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         with watch("transfer"):
             buffers = swap(comm, [outgoing[rank].buffer if rank in outgoing else nothing for rank in range(comm.size)], ledger)
         reply = nothing
@@ -57,8 +56,7 @@ class ReduceScatter(Collective):
                 mean = mean_of(exchange.codec.unsparsified, [Message.from_bytes(buffer) for buffer in buffers], mine, width)
             with watch("encode"):
                 reply = exchange.downlink.encode(mean, _owner(step, comm.rank, comm.size)).buffer
-        with watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         with watch("transfer"):
             replies = collect(comm, reply, ledger)
         with watch("decode"):
@@ -82,8 +80,7 @@ class ReduceScatter(Collective):
             mine[0] = -1 if gradient.is_dense else gradient.nnz
             if mine[0] > 0:
                 mine[1:] = gradient.keys[(2 * np.arange(SAMPLES) + 1) * gradient.nnz // (2 * SAMPLES)]
-        with exchange.watch("wait"):
-            comm.Barrier()
+        exchange.meet()
         with exchange.watch("transfer"):
             everyone = share(comm, mine, exchange.ledger)
         with exchange.watch("encode"):

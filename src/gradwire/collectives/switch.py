@@ -72,8 +72,7 @@ class Switch(Collective):
             values = exchange.encoded.values
             packets = _packets_of(exchange.codec)(values, self.packet, exchange.comm.size, step)
             own = exponents(values, self.packet)
-        with watch("wait"):
-            exchange.comm.Barrier()
+        exchange.meet()
         run = _Root(self, exchange, packets, own) if exchange.comm.rank == self.root else _Worker(self, exchange, packets, own)
         mean = run.average()
         with watch("encode"):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..errors import IncompatibleError
+
 MAX_WORDS = (1 << 31) - 1
 
 
@@ -16,6 +18,22 @@ def share(comm, mine, ledger):
     comm.Allgather(mine, everyone)
     ledger.control += mine.nbytes
     return everyone
+
+
+def meet(comm, dim, name, ledger, error=None):
+    """A barrier that carries 16 bytes of each rank: the dim of its gradient, and whether it has an `error`, None or a GradwireError.
+
+    name: the rank's number in what is said of it. Raises on every rank: IncompatibleError if their dims differ, else the error of the
+    first rank that has one. An allgather of a few bytes takes as many rounds as a barrier, and no rank leaves it before all have come.
+    """
+    everyone = share(comm, np.array([dim, name if error is None else ~name], np.int64), ledger)
+    dims, names = everyone.T.tolist()
+    if dims.count(dim) < comm.size:
+        said = ", ".join(f"{each} on rank {max(name, ~name)}" for each, name in zip(dims, names))
+        raise IncompatibleError(f"expected gradients of one dim, got {said}") from error
+    if min(names) < 0:
+        first = comm.bcast(error, root=next(rank for rank, name in enumerate(names) if name < 0))
+        raise error or first
 
 
 def _piece(mine, whole, start, counts, starts, rank):
