@@ -4,6 +4,7 @@ Training, data and reports are stand-ins (tests/fakes), plug-ins those of tests/
 """
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -12,10 +13,14 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
-from gradwire import DataError, cli, config, launch
-from gradwire.recorder import run_state
+from gradwire import DataError, cli, config, environment, launch
+from gradwire.commands.planning import plan_of
+from gradwire.listing import KINDS
+from gradwire.network.lab import Lab
+from gradwire.recorder import run_path, run_state
 
 HERE = Path(__file__).parent
 TOY = """
@@ -130,7 +135,37 @@ def test_another_number_of_ranks_is_another_run(stack, here):
     first, second = (config.load("toys", ranks=ranks).runs()[0] for ranks in (1, 2))
     assert first.run_id != second.run_id
     cli.main(["run", "toys", "--codec", "none"])
-    assert [state for _, state in cli._plan([first, second], "results", False, False)] == ["finished", "missing"]
+    assert [state for _, state in plan_of([first, second], "results", False, False)] == ["finished", "missing"]
+
+
+@pytest.mark.parametrize("first", ["local", "shaped"])
+def test_a_run_of_another_network_is_not_taken_for_one_of_this(stack, here, capsys, monkeypatch, first):
+    """One folder, a local run and one in a lab of the same configuration: the second is an error, whichever comes first."""
+    lab = Lab.of(2, "100mbit")
+    inside = {
+        "GRADWIRE_NETWORK": "shaped",
+        "GRADWIRE_LINK_RATE_BPS": "1e8",
+        "GRADWIRE_LAB": json.dumps(lab.described() | {"measured": [9]}),
+    }
+    places = {"local": {}, "shaped": inside}
+    path = run_path("results", config.load("toys", codec="none", ranks=1).runs()[0])
+    for place in (first, first, *(set(places) - {first})):
+        for name in inside:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in places[place].items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        code = cli.main(["run", "toys", "--codec", "none"])
+        if place == first:
+            assert code == 0
+            with h5py.File(path, "r+") as file:  # the stand-in records no network
+                file["environment"].attrs.update(environment.network())
+    assert code == 2
+    shaped = "shaped at 1e+08 bit/s (hosts 2, ppn 1, rates_bps [100000000.0, 100000000.0], latency_s 0.0)"
+    expected, got = ("local", shaped) if first == "shaped" else (shaped, "local")
+    assert capsys.readouterr().err == (
+        f"gradwire: {path}: expected a run on the network {expected}, got one on {got}; choose another --results\n"
+    )
 
 
 def test_results_go_where_they_are_wanted(stack, here):
@@ -269,7 +304,7 @@ def test_list(here, capsys):
 def test_list_all(here, capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
-    for kind in cli.KINDS:
+    for kind in KINDS:
         assert f"\n{kind}\n" in f"\n{out}"
     assert re.search(r"\n  adam-sparse +uncompressed sparse pairs, 8 bytes each", out)
     assert re.search(r"\n  toy +a data set of nothing +none\n", out)

@@ -58,8 +58,6 @@ def describe(comm, mpi_library, mpi_standard):
     """Attributes of /environment: strings and numbers only. A collective call; all ranks get the same.
 
     cores: those that the ranks of a host may use, of the host with fewest.
-
-    lab: of a shaped network, its hosts, links and what was measured of them, in JSON (network/lab.py).
     mpi_library, mpi_standard: what MPI says of itself, its library version string and (version, subversion).
     """
     ranks = comm.allgather((platform.node(), cores()))
@@ -74,6 +72,14 @@ def describe(comm, mpi_library, mpi_standard):
         "ranks_per_host": max(hosts.count(host) for host in hosts),
         "pinning": "; ".join(f"rank {rank}: {_spans(mine)}" for rank, (_, mine) in enumerate(ranks)),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
+        **network(),
+    }
+
+
+def network():
+    """What is known of the network: its name, the rate of the slowest link in bit/s (NaN: unknown), and of a shaped one `lab`, its
+    hosts, links and what was measured of them, in JSON (network/lab.py)."""
+    return {
         "network": os.environ.get("GRADWIRE_NETWORK") or os.environ.get("SLURM_CLUSTER_NAME") or "local",
         "link_rate_bps": float(os.environ.get("GRADWIRE_LINK_RATE_BPS", "nan")),
         "lab": os.environ.get("GRADWIRE_LAB", ""),

@@ -132,11 +132,11 @@ def fail(error, comm=None):
     code = exit_code(error)
     if agreed or comm.size == 1:
         if speaks() if comm is None else comm.rank == 0:
-            _write(f"gradwire: {describe(error)}")
+            tell(f"gradwire: {describe(error)}")
         return code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the message
     time.sleep(PATIENCE_S * min(comm.rank, 8))
-    _write(f"gradwire: rank {comm.rank}: {describe(error)}")
+    tell(f"gradwire: rank {comm.rank}: {describe(error)}")
     time.sleep(FLUSH_S)
     comm.Abort(code)
     return code
@@ -168,7 +168,8 @@ def _advice():
     return f"Start it with {found}, which belongs to this Python" if found else "Install one with `pip install 'gradwire[mpich]'`"
 
 
-def _write(text):
+def tell(text):
+    """Write a line to standard error, after what standard output has."""
     sys.stdout.flush()
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

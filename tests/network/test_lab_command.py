@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from gradwire import ConfigError, cli
+from gradwire.commands import lab
 from gradwire.network.lab import Lab
 
 TOY = """
@@ -36,7 +37,7 @@ def labs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Lab, "run", run)
     monkeypatch.setattr(Lab, "check", lambda lab: None)
-    monkeypatch.setattr(cli, "_prepare_data", stand_in.prepared.append)
+    monkeypatch.setattr(lab, "prepare_data", stand_in.prepared.append)
     return stand_in
 
 
@@ -116,5 +117,5 @@ def test_runs_of_another_network_are_not_taken_for_these(labs, capsys, monkeypat
     monkeypatch.setattr(recorder, "run_state", lambda path: "finished")
     monkeypatch.setattr(recorder, "load_run", lambda path: SimpleNamespace(environment=environment))
     assert cli.main(["lab", "toy.toml", "--hosts", "2", "--rate", "1gbit"]) == (0 if same else 2)
-    assert ("expected a run of lab 2x1-1gbit, got one of another network" in capsys.readouterr().err) == (not same)
+    assert ("expected a run on the network shaped at 1e+09 bit/s (hosts 2, ppn 1, " in capsys.readouterr().err) == (not same)
     assert len(labs.started) == same

@@ -107,6 +107,10 @@ class Lab:
             raise failure
         return code
 
+    def network(self):
+        """What environment.network() says inside the lab, but for what is measured."""
+        return {"network": "shaped", "link_rate_bps": min(self.rates), "lab": json.dumps(self.described())}
+
     def described(self):
         """What GRADWIRE_LAB says of the lab itself: a dict that JSON can hold."""
         return {"hosts": self.hosts, "ppn": self.ppn, "rates_bps": list(self.rates), "latency_s": self.latency_s}

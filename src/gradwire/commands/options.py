@@ -1,0 +1,31 @@
+"""Options that several commands take."""
+
+import argparse
+
+RESULTS = "results"
+
+
+def add_run_options(parser, results=RESULTS):
+    """What `run` takes, and so does what starts it, which finds the options again in `run_options`. results: default of --results."""
+    before = len(parser._actions)
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
+    parser.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
+    add_results(parser, results)
+    parser.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
+    parser.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
+    parser.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
+    parser.add_argument("--record-steps", type=positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
+    parser.add_argument("--ranks", type=positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
+    parser.set_defaults(run_options=parser._actions[before:])
+
+
+def add_results(parser, default=RESULTS):
+    help = f"folder of runs, figures and tables (default: {default or 'as below'})"
+    parser.add_argument("--results", default=default, metavar="DIR", help=help)
+
+
+def positive(text):
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer ≥ 1, got {text!r}")
+    return int(text)

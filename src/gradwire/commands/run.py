@@ -1,0 +1,81 @@
+"""`gradwire run`: train as an experiment file says, on the ranks of this launch."""
+
+import json
+from contextlib import ExitStack
+
+from .. import launch
+from ..errors import ConfigError, GradwireError
+from .options import add_run_options
+from .planning import dry_run, experiment_of, plan_of, world
+
+
+def add(commands):
+    run = commands.add_parser(
+        "run",
+        help="train as an experiment file says and record everything; start it under mpiexec, or with --ranks",
+        epilog="examples:\n"
+        "  mpiexec -n 4 gradwire run experiments/quickstart.toml\n"
+        "  gradwire run quickstart --ranks 2 --codec 'topk(ratio=0.01)+natural' --set run.epochs=2 --results trial",
+    )
+    add_run_options(run)
+    run.set_defaults(command=_run)
+
+
+def _run(args, say):
+    found = launch.launcher()
+    size = found.size if found else args.ranks or 1
+    experiment = error = None
+    try:
+        experiment = experiment_of(args, found, size)
+    except GradwireError as problem:
+        if args.dry_run or size == 1 or not found:
+            raise
+        error = problem  # of this rank, perhaps of this one alone: all must hear of it, or the others wait for ever
+    if args.dry_run:
+        return dry_run(experiment.runs(), args.results, size, say) if launch.speaks() else 0
+    if size > 1 and not found:
+        launch.mpiexec(size, args.arguments)
+    try:
+        comm = world(args.ranks)
+    except ConfigError as problem:
+        raise error or problem from None
+    try:
+        launch.agree(comm, error)
+        paths = _train_all(experiment.runs(), args, comm)
+        if comm.rank == 0:
+            from ..report import summarise
+
+            say(summarise(args.results, experiment.name, paths))
+    except BaseException as problem:
+        return launch.fail(problem, comm)
+    return 0
+
+
+def _train_all(runs, args, comm):
+    """Train what is not finished; returns the paths of all run files. A collective call."""
+    from .. import data, environment, logs, recorder
+    from ..training import train
+
+    environment.keep_freed_memory()
+    plan = launch.on_root(comm, plan_of, runs, args.results, args.resume, args.record_gradients)
+    todo = [(run, state) for run, (_, state) in zip(runs, plan) if state != "finished"]
+    progress = logs.progress(comm.rank, [run for run, _ in todo])
+    for run, (path, state) in zip(runs, plan):
+        if state == "finished":
+            progress.note(f"{run.run_id}: skipped, finished already in {path}")
+    with logs.shown(progress):
+        for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
+            data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
+        for run, state in todo:
+            with ExitStack() as held:
+                launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
+                record = (args.record_steps or 4) if args.record_gradients else 0
+                train(run, comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record)
+    return [path for path, _ in plan]
+
+
+def _claim(held, path, state):
+    """Let `held` hold the right to write the run of `path`, which must still be in this state."""
+    from ..recorder import claim
+
+    held.enter_context(claim(path, state))
