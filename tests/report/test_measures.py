@@ -70,6 +70,36 @@ def test_no_bytes_give_no_ratio(make_run):
     assert np.isnan(row_of(run)["ratio_to_dense_fp32"])
 
 
+def test_leaders_alone_have_baselines_in_a_hierarchy(make_run):
+    """Two nodes of two ranks, dim 1000, 10 steps. Leaders' messages: 700 and 500 entries in 2000 and 1000 bytes. Dense: 2 leaders ×
+    4 bytes × 1000 × 10 / 3000; sparse: 8 × 1200 / 3000, whatever the four fresh gradients had."""
+    run = make_run("natural", epochs=2, ranks=4)
+    rows = {
+        "uplink_bytes": [2000, 0, 1000, 0],
+        "uplink_keys_bytes": [900, 0, 400, 0],
+        "message_nnz": [700, 0, 500, 0],
+        "nnz": [400, 500, 300, 350],
+        "dense_baseline_bytes": [40_000] * 4,
+        "sparse_baseline_bytes": [3200, 4000, 2400, 2800],
+    }
+    run.epochs.update({name: np.array([[9] * 4, numbers]) for name, numbers in rows.items()})
+    row = row_of(run)
+    assert row["ratio_to_dense_fp32"] == pytest.approx(80_000 / 3000)
+    assert row["ratio_to_sparse_fp32"] == pytest.approx(9600 / 3000)
+    assert row["uplink_bytes"] == 750
+    run.epochs["uplink_keys_bytes"] = np.zeros((2, 4))  # dense messages: how sparse the nodes' means were is not known
+    assert np.isnan(row_of(run)["ratio_to_sparse_fp32"])
+    assert row_of(run)["ratio_to_dense_fp32"] == pytest.approx(80_000 / 3000)
+
+
+def test_where_all_ranks_send_the_baseline_is_the_fresh_gradients(make_run):
+    """Two ranks, 100 and 300 fresh entries: 8 × 400 / 800 = 4, although a sparsifier sent only 50 of them."""
+    run = make_run("natural", epochs=2, ranks=2)
+    rows = {"uplink_bytes": [300, 500], "message_nnz": [20, 30], "sparse_baseline_bytes": [800, 2400], "dense_baseline_bytes": [8000, 8000]}
+    run.epochs.update({name: np.array([[9, 9], numbers]) for name, numbers in rows.items()})
+    assert (row_of(run)["ratio_to_sparse_fp32"], row_of(run)["ratio_to_dense_fp32"]) == (4, 20)
+
+
 def test_error_and_result_are_of_the_first_and_the_last_epoch(make_run):
     run = make_run("sketchml", epochs=3, ranks=2)
     run.epochs["vnmse"] = np.array([[0.2, 0.4], [7, 7], [0.1, 0.0]])
