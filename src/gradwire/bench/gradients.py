@@ -2,19 +2,19 @@
 
     benchmark_gradient()   → rows {"what", "median", "unit", "low", "high", "n", "baseline"}
 
-low and high bound the median with at least 95% confidence, without any assumption on the distribution (order statistics).
+low and high bound the median (timing.median_interval).
 Mini-batches are drawn at random from far more rows than a cache holds and rotate, so that no predictor learns one.
 It does not measure convergence, communication or several cores.
 """
 
 import math
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..models.logistic import Logistic
+from .timing import measure, median_interval
 
 N_BATCHES = 50
 FLIGHTS_ROWS, FLIGHTS_FIELDS, FLIGHTS_DIM = 245_000, 26, 234_796
@@ -42,17 +42,6 @@ def one_hot(n_rows, fields, dim, *, skew=8, positive=0.24, seed=0):
     return OneHot(np.arange(n_rows + 1, dtype=np.int64) * fields, indices.ravel(), None, labels, dim)
 
 
-def median_interval(samples):
-    """(median, low, high): order statistics that hold the median with ≥ 95% confidence; all samples' range below 6 samples."""
-    ordered = sorted(samples)
-    n, k, tail = len(ordered), 0, 0.5 ** len(ordered)
-    while tail <= 0.025 and k < n // 2:  # tail = P(at most k of n samples lie below the median)
-        k += 1
-        tail += math.comb(n, k) * 0.5**n
-    k = max(k - 1, 0)
-    return float(np.median(ordered)), float(ordered[k]), float(ordered[n - 1 - k])
-
-
 def benchmark_gradient(data=None, batch=1000, repeats=200):
     """Throughput on `data` (default: one-hot rows like those of flights), its ratio to scikit-learn's if that is installed,
     and the ratio of the time at a dimension of 5e7 to that at 5e5. repeats: timed mini-batches of each."""
@@ -60,12 +49,13 @@ def benchmark_gradient(data=None, batch=1000, repeats=200):
     batches = _batches(len(data.labels), batch)
     entries = [int((data.indptr[rows + 1] - data.indptr[rows]).sum()) for rows in batches]
     peer = _sklearn_step(data, batches)
-    seconds, peer_seconds = _time_interleaved([_gradient_step(data, batches), *([peer] if peer else [])], repeats)
+    seconds, *others = _in_turns([_gradient_step(data, batches), *([peer] if peer else [])], repeats)
     nonzeros = [entries[i % N_BATCHES] for i in range(repeats)]
     what = f"gradient of logistic, batch {batch}, dim {data.n_features}"
     rows = [_row(what, [n / s / 1e6 for n, s in zip(nonzeros, seconds)], "M nonzeros/s", None)]
     if peer:
         baseline = 'SGDClassifier(loss="log_loss").partial_fit'
+        peer_seconds = others[0]
         rows.append(_row(baseline, [n / s / 1e6 for n, s in zip(nonzeros, peer_seconds)], "M nonzeros/s", None))
         rows.append(_row(f"{what}: speed", [p / s for s, p in zip(seconds, peer_seconds)], "×", baseline))
     return [*rows, _dim_dependence(batch, repeats)]
@@ -76,7 +66,7 @@ def _dim_dependence(batch, repeats):
     for dim in DIMS:
         data = one_hot(DIM_ROWS, DIM_FIELDS, dim)
         steps.append(_gradient_step(data, _batches(DIM_ROWS, batch)))
-    small, large = _time_interleaved(steps, repeats)
+    small, large = _in_turns(steps, repeats)
     what = f"gradient of logistic, batch {batch} of {DIM_FIELDS} one-hot fields: time at dim {DIMS[1]:.0e}"
     return _row(what, [b / a for a, b in zip(small, large)], "×", f"dim {DIMS[0]:.0e}")
 
@@ -117,17 +107,10 @@ def _one_thread():
     return threadpool_limits(1)
 
 
-def _time_interleaved(steps, repeats):
-    """Two lists of seconds, one per step (the second one empty for a single step); each runs alternately, after a warm-up."""
-    seconds = [[], []]
+def _in_turns(steps, repeats):
+    """[seconds of each call] of each step."""
     with _one_thread():
-        for i in range(-min(repeats, N_BATCHES), repeats):
-            for step, times in zip(steps, seconds):
-                start = time.perf_counter()
-                step(i)
-                if i >= 0:
-                    times.append(time.perf_counter() - start)
-    return seconds
+        return list(measure(dict(enumerate(steps)), N_BATCHES, repeats, limit_s=math.inf).values())
 
 
 def _row(what, samples, unit, baseline):

@@ -36,33 +36,71 @@ def meet(comm, dim, name, ledger, error=None):
         raise error or first
 
 
-def _piece(mine, whole, start, counts, starts, rank):
-    """(what a rank sends, where all ranks' words go) of the piece that begins at word `start` of every rank's."""
-    from mpi4py import MPI
+class _Room:
+    """Where every rank's bytes go: of a rank that receives all, `whole`."""
 
-    part = [min(max(count - start, 0), MAX_WORDS) for count in counts]
-    places = [first + min(start, count) for first, count in zip(starts, counts)]
-    return [mine[start : start + part[rank]], part[rank], MPI.INT64_T], [whole, part, places, MPI.INT64_T]
+    def __init__(self, comm, buffer, sizes, receives=True):
+        self.rank, self.mine, self.receives = comm.rank, buffer.view(np.int64), receives
+        self.counts = [size // 8 for size in sizes]
+        self.starts = np.cumsum([0, *self.counts]).tolist()
+        self.whole = np.empty(self.starts[-1] if receives else 0, np.int64)
+
+    def pieces(self):
+        """(what to send, where to receive) of each call; None where nothing is received."""
+        from mpi4py import MPI
+
+        for start, _ in pieces(max(self.counts)):
+            part = [min(max(count - start, 0), MAX_WORDS) for count in self.counts]
+            places = [first + min(start, count) for first, count in zip(self.starts, self.counts)]
+            mine = [self.mine[start : start + part[self.rank]], part[self.rank], MPI.INT64_T]
+            yield mine, [self.whole, part, places, MPI.INT64_T] if self.receives else None
+
+    def filled(self, ledger):
+        """Every rank's bytes, when the calls are done; None where nothing was received."""
+        ledger.sent += self.mine.nbytes
+        if not self.receives:
+            return None
+        ledger.received += self.whole.nbytes
+        return [self.whole[first : first + count].view(np.uint8) for first, count in zip(self.starts, self.counts)]
 
 
 def collect(comm, buffer, ledger, root=None):
     """Every rank's bytes as a list of uint8 arrays: on `root`, None elsewhere; without a root on every rank."""
     sizes = share(comm, np.array([len(buffer)], np.int64), ledger)[:, 0].tolist()
-    counts = [size // 8 for size in sizes]
-    starts = np.cumsum([0, *counts]).tolist()
-    mine, receives = buffer.view(np.int64), root in (None, comm.rank)
-    whole = np.empty(starts[-1] if receives else 0, np.int64)
-    for start, _ in pieces(max(counts)):
-        send, receive = _piece(mine, whole, start, counts, starts, comm.rank)
+    room = _Room(comm, buffer, sizes, root in (None, comm.rank))
+    for send, receive in room.pieces():
         if root is None:
             comm.Allgatherv(send, receive)
         else:
-            comm.Gatherv(send, receive if receives else None, root=root)
-    ledger.sent += len(buffer)
-    if not receives:
-        return None
-    ledger.received += 8 * starts[-1]
-    return [whole[first : first + count].view(np.uint8) for first, count in zip(starts, counts)]
+            comm.Gatherv(send, receive, root=root)
+    return room.filled(ledger)
+
+
+class Collection:
+    """`collect` without a root, not waiting: the sizes are on their way when this is made, the bytes after `go`."""
+
+    def __init__(self, comm, buffer, ledger):
+        self._comm, self._buffer, self._ledger = comm, buffer, ledger
+        self._size, self._sizes = np.array([len(buffer)], np.int64), np.empty(comm.size, np.int64)
+        self._requests = [comm.Iallgather(self._size, self._sizes)]
+        ledger.control += self._size.nbytes
+
+    def go(self):
+        """Start moving the bytes. All ranks must make and start their Collections in the same order. Returns self."""
+        self._wait()
+        self._room = _Room(self._comm, self._buffer, self._sizes.tolist())
+        self._requests = [self._comm.Iallgatherv(send, receive) for send, receive in self._room.pieces()]
+        return self
+
+    def finish(self):
+        """Every rank's bytes, as `collect` gives them."""
+        self._wait()
+        return self._room.filled(self._ledger)
+
+    def _wait(self):
+        from mpi4py import MPI
+
+        MPI.Request.Waitall(self._requests)
 
 
 def swap_evenly(comm, rows, ledger):
@@ -88,38 +126,6 @@ def collect_evenly(comm, mine, ledger):
     ledger.sent += mine.nbytes
     ledger.received += whole.nbytes
     return whole
-
-
-class Collection:
-    """`collect` without a root, not waiting: the sizes are on their way when this is made, the bytes after `go`."""
-
-    def __init__(self, comm, buffer, ledger):
-        self._comm, self._mine, self._ledger = comm, buffer.view(np.int64), ledger
-        self._size, self._sizes = np.array([len(buffer)], np.int64), np.empty(comm.size, np.int64)
-        self._requests = [comm.Iallgather(self._size, self._sizes)]
-        ledger.control += self._size.nbytes
-
-    def go(self):
-        """Start moving the bytes. All ranks must make and start their Collections in the same order. Returns self."""
-        from mpi4py import MPI
-
-        MPI.Request.Waitall(self._requests)
-        counts = self._counts = (self._sizes // 8).tolist()
-        self._starts = np.cumsum([0, *counts]).tolist()
-        self._whole, self._requests = np.empty(self._starts[-1], np.int64), []
-        for start, _ in pieces(max(counts)):
-            send, receive = _piece(self._mine, self._whole, start, counts, self._starts, self._comm.rank)
-            self._requests.append(self._comm.Iallgatherv(send, receive))
-        return self
-
-    def finish(self):
-        """Every rank's bytes, as `collect` gives them."""
-        from mpi4py import MPI
-
-        MPI.Request.Waitall(self._requests)
-        self._ledger.sent += self._mine.nbytes
-        self._ledger.received += self._whole.nbytes
-        return [self._whole[first : first + count].view(np.uint8) for first, count in zip(self._starts, self._counts)]
 
 
 def spread(comm, buffer, ledger, root):
