@@ -4,6 +4,8 @@ PYTHON      ?= python3
 VENV        ?= .venv
 MPI         ?= mpich
 RANKS       ?= 4
+HOSTS       ?= 4
+RATE        ?= 1gbit
 EXPERIMENT  ?= experiments/quickstart.toml
 ARGS        ?=
 PYTEST_ARGS ?=
@@ -18,15 +20,21 @@ COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-unde
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint fuzz bench figures tables clean
+.PHONY: help run lab test lint fuzz bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS='
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS='
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
 	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
+
+lab: $(VENV)/.installed ## the same on HOSTS hosts over links of RATE; results/lab has the runs (make lab-100mbit: at that rate)
+	$(BIN)/gradwire lab $(EXPERIMENT) --hosts $(HOSTS) --rate $(RATE) $(ARGS)
+
+lab-%: $(VENV)/.installed
+	$(BIN)/gradwire lab $(EXPERIMENT) --hosts $(HOSTS) --rate $* $(ARGS)
 
 test: $(VENV)/.with-test ## all tests, with coverage of at least 90% (PYTEST_ARGS: a part of them)
 	$(BIN)/python -m pytest $(COVER) $(PYTEST_ARGS)
