@@ -161,11 +161,12 @@ def test_a_run_of_another_network_is_not_taken_for_one_of_this(stack, here, caps
             with h5py.File(path, "r+") as file:  # the stand-in records no network
                 file["environment"].attrs.update(environment.network())
     assert code == 2
-    shaped = "shaped at 1e+08 bit/s (hosts 2, ppn 1, rates_bps [100000000.0, 100000000.0], latency_s 0.0)"
+    shaped = "shaped at 100mbit (lab 2x1-100mbit)"
     expected, got = ("local", shaped) if first == "shaped" else (shaped, "local")
     assert capsys.readouterr().err == (
         f"gradwire: {path}: expected a run on the network {expected}, got one on {got}; choose another --results\n"
     )
+    assert cli.main(["run", "toys", "--codec", "none", "--dry-run"]) == 0 and "of another network" in capsys.readouterr().out
 
 
 def test_results_go_where_they_are_wanted(stack, here):

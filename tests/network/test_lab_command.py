@@ -117,5 +117,5 @@ def test_runs_of_another_network_are_not_taken_for_these(labs, capsys, monkeypat
     monkeypatch.setattr(recorder, "run_state", lambda path: "finished")
     monkeypatch.setattr(recorder, "load_run", lambda path: SimpleNamespace(environment=environment))
     assert cli.main(["lab", "toy.toml", "--hosts", "2", "--rate", "1gbit"]) == (0 if same else 2)
-    assert ("expected a run on the network shaped at 1e+09 bit/s (hosts 2, ppn 1, " in capsys.readouterr().err) == (not same)
+    assert ("expected a run on the network shaped at 1gbit (lab 2x1-1gbit), got one on " in capsys.readouterr().err) == (not same)
     assert len(labs.started) == same

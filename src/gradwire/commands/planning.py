@@ -55,25 +55,30 @@ def plan_of(runs, results, resume, record_gradients):
 def check_network(paths, here):
     """ConfigError if one of these files has a run of another network, which would be taken for one of this: the network is not part of a
     run's configuration. here: as environment.network() says it."""
+    for path in paths:
+        if other := _other_network(path, here):
+            raise ConfigError(f"{path}: expected a run on the network {_network_text(here)}, got one on {other}; choose another --results")
+
+
+def _other_network(path, here):
+    """The network of the run in this file, if there is one and it is another than `here`, else None."""
     from ..recorder import load_run, run_state
 
-    for path in paths:
-        if run_state(path) == "missing":
-            continue
-        found = load_run(path).environment
-        if _network_text(found) != _network_text(here):
-            raise ConfigError(
-                f"{path}: expected a run on the network {_network_text(here)}, got one on {_network_text(found)}; choose another --results"
-            )
+    if run_state(path) == "missing":
+        return None
+    found = _network_text(load_run(path).environment)
+    return found if found != _network_text(here) else None
 
 
 def _network_text(environment):
-    """Such as "local" or "shaped at 1e+09 bit/s (hosts 4, ppn 1, …)"; without what was measured of a lab."""
-    rate = environment.get("link_rate_bps", math.nan)
-    lab = json.loads(environment.get("lab") or "{}")
-    facts = ", ".join(f"{name} {lab[name]}" for name in ("hosts", "ppn", "rates_bps", "latency_s") if name in lab)
-    speed = "" if math.isnan(rate) else f" at {rate:g} bit/s"
-    return environment.get("network", "local") + speed + (f" ({facts})" if facts else "")
+    """Such as "local", or "shaped at 1gbit (lab 4x1-1gbit)"; nothing of what was measured."""
+    from ..network.lab import Lab
+    from ..network.units import rate_text
+
+    rate, lab = environment.get("link_rate_bps", math.nan), json.loads(environment.get("lab") or "{}")
+    speed = "" if math.isnan(rate) else f" at {rate_text(rate)}"
+    name = f" (lab {Lab(lab['hosts'], tuple(lab['rates_bps']), lab['ppn'], lab['latency_s']).name})" if lab else ""
+    return environment.get("network", "local") + speed + name
 
 
 def prepare_data(runs):
@@ -85,8 +90,8 @@ def prepare_data(runs):
             data.load(dataset)
 
 
-def dry_run(runs, results, size, say):
-    """Say the plan. 2 if a run is not legal."""
+def dry_run(runs, results, size, here, say):
+    """Say the plan. 2 if a run is not legal. here: as environment.network() says it."""
     from .. import listing
     from ..recorder import run_path, run_state
 
@@ -98,8 +103,9 @@ def dry_run(runs, results, size, say):
         except IncompatibleError as error:
             problems.append(f"gradwire: {run.run_id}: {error}")
             legal = "no"
-        state = run_state(run_path(results, run))
-        rows.append((run.run_id, run.uplink, run.collective["name"], "new" if state == "missing" else state, legal, _steps(run, size)))
+        path = run_path(results, run)
+        state = "of another network" if _other_network(path, here) else run_state(path).replace("missing", "new")
+        rows.append((run.run_id, run.uplink, run.collective["name"], state, legal, _steps(run, size)))
     say(listing.aligned(("run", "codec", "collective", "state", f"legal on {size}", "steps"), rows))
     for problem in problems:
         launch.tell(problem)

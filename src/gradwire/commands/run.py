@@ -3,7 +3,7 @@
 import json
 from contextlib import ExitStack
 
-from .. import launch
+from .. import environment, launch
 from ..errors import ConfigError, GradwireError
 from .options import add_run_options
 from .planning import dry_run, experiment_of, plan_of, world
@@ -32,7 +32,7 @@ def _run(args, say):
             raise
         error = problem  # of this rank, perhaps of this one alone: all must hear of it, or the others wait for ever
     if args.dry_run:
-        return dry_run(experiment.runs(), args.results, size, say) if launch.speaks() else 0
+        return dry_run(experiment.runs(), args.results, size, environment.network(), say) if launch.speaks() else 0
     if size > 1 and not found:
         launch.mpiexec(size, args.arguments)
     try:
@@ -53,7 +53,7 @@ def _run(args, say):
 
 def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
-    from .. import data, environment, logs, recorder
+    from .. import data, logs, recorder
     from ..training import train
 
     environment.keep_freed_memory()
