@@ -25,6 +25,13 @@ def add(commands):
     advise.add_argument("--compute", metavar="TIME", help="… and the time of gradient and update, such as 5ms (default: 0s)")
     advise.add_argument("--codec", action="append", default=[], metavar="SPEC", help="a codec for the described job; may be repeated")
     advise.add_argument("--against", nargs="+", default=[], metavar="RUN.h5", help="predict these runs from the others; prints the errors")
+    advise.add_argument(
+        "--bench",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="of bench collectives on the runs' network: fitted too; may be repeated",
+    )
     add_results(advise)
     advise.set_defaults(command=_advise)
 
@@ -38,7 +45,7 @@ def _advise(args, say):
 
         _only_runs(args, "--against", ("ranks", "rate", "latency", "collective", "dim", "nnz", "compute", "codec"))
         sources, targets = ([read(Path(path)) for path in paths] for paths in (args.paths, args.against))
-        return say(comparisons(predictions(sources, targets)))
+        return say(comparisons(predictions(sources, targets, _benchmarked(args))))
     return say(summarise(_described(args) if args.dim or args.nnz else _advised(args), args.results))
 
 
@@ -46,7 +53,14 @@ def _advised(args):
     from ..network import advise
 
     _only_runs(args, "RUN.h5", ("compute", "codec"))
-    return advise.of_runs([Path(path) for path in args.paths], **_network(args))
+    return advise.of_runs([Path(path) for path in args.paths], **_network(args), extra=_benchmarked(args))
+
+
+def _benchmarked(args):
+    """[Measurement] of all files of --bench."""
+    from ..network.calls import benchmarked
+
+    return [one for path in args.bench for one in benchmarked(path)]
 
 
 def _described(args):
@@ -56,6 +70,8 @@ def _described(args):
 
     if args.paths or not (args.dim and args.nnz):
         raise ConfigError("advise: expected RUN.h5 files, or --dim and --nnz of a described job, and not both")
+    if args.bench:
+        raise ConfigError("advise: --bench has no use beside --dim: a described job is not fitted")
     environment.keep_freed_memory()
     network = _network(args)
     ranks, collective = network.pop("ranks") or 4, network.pop("collective") or "gather_bcast"

@@ -23,23 +23,28 @@ RATE_BPS = 1e9
 USABLE = 0.25
 """A fit whose median error is above this says too little."""
 _ASSUMED = f"Latency: {LATENCY_S * 1e6:.0f} µs a message is taken, as on a local Ethernet; --latency says another."
+_UNUSED = (
+    "The benchmarked calls were not used: their line's rate is not known (GRADWIRE_LINK_RATE_BPS says it to bench collectives), or the "
+    f"best fit is off by {USABLE:.0%} or more."
+)
 _OTHER = (
     "Work is what the runs spent per entry with {own}; what a message costs however small is not in it, so that reduce_scatter's "
     "many small parts come out too cheap."
 )
 
 
-def of_runs(paths, *, ranks=None, rate=None, latency=None, collective=None):
+def of_runs(paths, *, ranks=None, rate=None, latency=None, collective=None, extra=()):
     """[Advice], one for each job among these run files: runs that differ in their codec alone are one job.
 
     ranks, collective: default the runs'. rate: bits per second; default the runs' recorded one, else RATE_BPS. latency: α in seconds;
-    default what fits the runs if they know their rate, else LATENCY_S. ConfigError without a run that can be used.
+    default what fits the runs and `extra`, Measurements of the same network, where they know their rate, else LATENCY_S. ConfigError
+    without a run that can be used.
     """
     found = collect(".", "advise", paths)
     jobs = {}
     for group in found.groups:
         jobs.setdefault(_job(group.runs[0]), []).append(group)
-    return [_of_job(groups, found.notes, ranks, rate, latency, collective) for groups in jobs.values()]
+    return [_of_job(groups, found.notes, ranks, rate, latency, collective, extra) for groups in jobs.values()]
 
 
 def _job(run):
@@ -51,13 +56,13 @@ def _job(run):
     return repr((same, batch, where, run.ranks))
 
 
-def _of_job(groups, notes, ranks, rate, latency, collective):
+def _of_job(groups, notes, ranks, rate, latency, collective, extra):
     run = groups[0].runs[0]
     own = run.config["collective"]["name"]
     ranks, collective = ranks or run.ranks, collective or own
     recorded = float(run.environment.get("link_rate_bps", np.nan))
     rate, said = _rate(rate, recorded)
-    alpha, inflation, why = _network(latency, groups)
+    alpha, inflation, why = _network(latency, groups, extra)
     link, lines = Link.of_rate(rate, alpha), [*said, *why, *notes]
     options, labels = [], _labels(groups)
     for group in groups:
@@ -99,27 +104,37 @@ def _rate(rate, recorded):
     return RATE_BPS, ("No rate was given and the runs know none: 1 Gbit/s is taken.",)
 
 
-def _network(latency, groups):
+def _network(latency, groups, extra):
     """(α, how many times a byte takes what the line's rate promises, lines that say where both come from).
 
-    Runs that know their rate, with at least three message sizes, are fitted; of others nothing about another network can be learnt.
+    Runs and `extra` Measurements that know their rate, of at least three sizes, are fitted; of others nothing about another network can
+    be learnt.
     """
-    measured = measurements(run for group in groups for run in group.runs)
-    if len({round(m.cost.link_bytes) for m in measured}) >= 3 and not any(np.isnan(m.rate_bps) for m in measured):
-        try:
-            found = fit(measured)
-        except DataError:
-            found = None
-        if found and found.error < USABLE:
-            inflation = found.link.beta / Link.of_rate(found.rate_bps).beta
-            said = f"{found.link.alpha * 1e6:.0f} ± {found.alpha_se * 1e6:.0f} µs a message, {inflation:.2f} times the line's time per byte"
-            why = f"Fitted to the runs: {said}; median error {found.error:.0%}."
-            if latency is None:
-                return found.link.alpha, inflation, (why,)
-            return latency, inflation, (f"{why} --latency replaces the first.",)
+    measured = [m for m in (*measurements(run for group in groups for run in group.runs), *extra) if m.rate_bps > 0]
+    found = _fitted(measured)
+    if found:
+        inflation = found.link.beta / Link.of_rate(found.rate_bps).beta
+        said = f"{found.link.alpha * 1e6:.0f} ± {found.alpha_se * 1e6:.0f} µs a message, {inflation:.2f} times the line's time per byte"
+        calls = f" and {len(extra)} benchmarked calls" if extra else ""
+        why = f"Fitted to the runs{calls}: {said}; median error {found.error:.0%}."
+        if latency is None:
+            return found.link.alpha, inflation, (why,)
+        return latency, inflation, (f"{why} --latency replaces the first.",)
+    unused = (_UNUSED,) if extra else ()
     if latency is not None:
-        return latency, 1.0, ()
-    return LATENCY_S, 1.0, (_ASSUMED,)
+        return latency, 1.0, unused
+    return LATENCY_S, 1.0, (*unused, _ASSUMED)
+
+
+def _fitted(measured):
+    """The Fit of all of them, None if they are too few or it says too little."""
+    if len({round(m.cost.link_bytes) for m in measured}) < 3:
+        return None
+    try:
+        found = fit(measured)
+    except DataError:
+        return None
+    return found if found.error < USABLE else None
 
 
 def _typical(profiles):
