@@ -1,5 +1,7 @@
 """Measurements from a file of `gradwire bench collectives`: which rows, and what a fit makes of them."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from gradwire import DataError
 from gradwire.cli import main
 from gradwire.network.calls import benchmarked
 from gradwire.network.costs import cost
+from gradwire.network.lab import Lab
 from gradwire.network.link import Link, fit
 from gradwire.recorder import write_rows
 from gradwire.report.collectives import COLUMNS, SCHEMA, SCHEMA_VERSION
@@ -49,6 +52,9 @@ def test_the_calls_that_have_a_formula_are_taken(bench):
 def test_ranks_of_one_host_say_nothing_of_the_network(bench):
     with pytest.raises(DataError, match="one rank on each host, got 4"):
         benchmarked(bench(ranks_per_host=4))
+    with pytest.raises(DataError, match="one rank on each host, got 2"):
+        benchmarked(bench(ranks_per_host=4, lab=json.dumps(Lab.of(2, "100mbit", ppn=2).described())))
+    assert len(benchmarked(bench(ranks_per_host=4, lab=json.dumps(Lab.of(4, "100mbit").described())))) == 6
 
 
 @pytest.mark.parametrize("options", [{"collectives": ("gather_bcast",)}, {"ranks": 1}])

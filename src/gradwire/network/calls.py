@@ -3,6 +3,8 @@
 gradwire's own exchanges are in the file too, but without their barriers and headers, which the formulas of whole exchanges count.
 """
 
+import json
+
 import numpy as np
 
 from ..errors import DataError
@@ -16,7 +18,8 @@ CALLS = {"allreduce": "allreduce_call", "allgather": "allgatherv"}
 def benchmarked(path):
     """[Measurement], one for each call, size and launch. DataError if the ranks shared a host, or the file has none of these calls."""
     attributes, rows = load(path)
-    if (together := attributes["ranks_per_host"]) != 1:
+    lab = attributes.get("lab")  # whose hosts are one machine
+    if (together := json.loads(lab)["ppn"] if lab else attributes["ranks_per_host"]) != 1:
         raise DataError(f"{path}: expected a benchmark with one rank on each host, got {together}: they did not use the network")
     rate = float(attributes.get("link_rate_bps", np.nan))
     found = [
