@@ -109,7 +109,9 @@ def _between_nodes(far, buffers, gradient, step, weight, scale):
 
 
 def _times(gradient, factor):
-    return gradient if factor == 1 else Gradient.trusted(gradient.values * np.float32(factor), gradient.dim, gradient.keys)
+    if factor == 1:
+        return gradient
+    return Gradient.trusted(gradient.values * np.float32(factor), gradient.dim, gradient.keys, gradient.fresh_nnz)
 
 
 @cache
