@@ -38,7 +38,7 @@ PER_RANK = {
     "sent_bytes": ("B", "buffers handed to MPI as a sender, each once"),
     "received_bytes": ("B", "buffers handed to MPI as a receiver, each once"),
     "local_bytes": ("B", "of sent_bytes, what stayed inside a node (hierarchical)"),
-    "control_bytes": ("B", "sizes and flags sent beside the messages"),
+    "control_bytes": ("B", "sizes, flags and dimensions sent beside the messages"),
     "dense_baseline_bytes": ("B", "uplink of uncompressed dense fp32: 4 · dim an exchange"),
     "sparse_baseline_bytes": ("B", "uplink of uncompressed sparse pairs: 8 · nnz an exchange"),
     "entropy_bound_bytes": (

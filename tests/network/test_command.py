@@ -44,6 +44,13 @@ def test_predictions_are_held_against_measured_runs(runs, stored, tmp_path, caps
     assert "Median error 0.0%, largest 0.0%, 3 runs that were not fitted." in capsys.readouterr().out
 
 
+def test_break_evens_are_held_against_measured_ones(runs, stored, tmp_path, capsys):
+    paths = [str(path) for path in stored([run for rate in (1e8, 1e9, 1e10) for run in runs(rate_bps=rate)])]
+    assert main(["advise", *paths[3:6], "--against", *paths[:3], *paths[6:], "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "Break-even bandwidths" in said and "Median error of the break-evens 0.0%" in said
+
+
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [

@@ -40,12 +40,14 @@ def _advise(args, say):
     from ..report.advise import comparisons, summarise
 
     if args.against:
+        from ..network.crossings import crossings
         from ..network.model import predictions
         from ..report.load import read
 
         _only_runs(args, "--against", ("ranks", "rate", "latency", "collective", "dim", "nnz", "compute", "codec"))
         sources, targets = ([read(Path(path)) for path in paths] for paths in (args.paths, args.against))
-        return say(comparisons(predictions(sources, targets, _benchmarked(args))))
+        found = predictions(sources, targets, _benchmarked(args))
+        return say(comparisons(found, crossings(found)))
     return say(summarise(_described(args) if args.dim or args.nnz else _advised(args), args.results))
 
 

@@ -76,7 +76,8 @@ def notes(collection, rows):
         f"Times: wall clock, slowest rank of each epoch, {spread}. Each phase is the maximum over ranks, so phases can exceed the epoch.",
         "Bytes: buffers given to MPI, mean over ranks; rest = tables and header.",
         "bits/key: of the keys sent. bound: log₂ C(dim, n) / n for the n keys of a message, anywhere below dim.",
-        "Ratios: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz); nnz of the fresh gradient; > 1 is smaller.",
+        "Ratios: uplink, against dense fp32 (4 bytes × dim) and sparse fp32 (8 bytes × nnz of what is exchanged, fresh; of hierarchical "
+        "the entries of the leaders' messages); > 1 is smaller.",
     ]
     if any(row.epochs == _warm_epochs(row.group.runs[0]) for row in rows):
         lines.append("Where every epoch is a warm-up epoch, the numbers are theirs.")
