@@ -10,14 +10,15 @@ import pytest
 from gradwire import ConfigError
 from gradwire.network import advise, described
 from gradwire.network.breakeven import Advice, Option, faster_between
+from gradwire.network.costs import Cost
 from gradwire.network.link import Link
 from gradwire.network.profile import of_run
 from gradwire.network.units import duration_s, rate_bps
 from gradwire.report import advise as report
 
 
-def line(label, fixed_s, link_bytes, baseline="", **known):
-    return Option(label, label, baseline, link_bytes, np.nan, 0.0, 0.0, fixed_s, link_bytes, **known)
+def line(label, fixed_s, link_bytes, baseline="", late=(), **known):
+    return Option(label, label, baseline, link_bytes, np.nan, 0.0, 0.0, fixed_s, Cost(0.0, link_bytes, late), **known)
 
 
 def advice(*options, rate=1e9):
@@ -37,6 +38,26 @@ def test_crossings_are_exact_on_both_sides():
         if span is None:
             assert faster_between(other, one) == (0, np.inf)
     assert crossings > 500
+
+
+def test_crossings_are_exact_where_lines_bend():
+    rng = np.random.default_rng(1)
+    sizes = [10.0 ** rng.uniform(3, 8) for _ in range(30)]
+    lines = [line(str(i), 10.0 ** rng.uniform(-4, -1), size, late=((1, size / 3),)) for i, size in enumerate(sizes)]
+    rates = np.geomspace(1e4, 1e13, 400)
+    for one, other in itertools.permutations(lines, 2):
+        low, high = faster_between(one, other) or (np.inf, 0.0)
+        faster = [rate for rate in rates if one.step_s(rate) < other.step_s(rate)]
+        assert [rate for rate in rates if low < rate < high] == faster[: sum(low < rate < high for rate in faster)]
+        assert bool(faster) == any(low < rate < high for rate in rates)
+
+
+def test_a_bend_moves_the_crossing():
+    """2 ms of a late message of 100 kB are queued: from 50 MB/s down, it costs another 10 ns · 100 kB per 10 ns of β, less 2 ms."""
+    codec, base = line("codec", 5e-3, 10_000), line("base", 1e-3, 100_000, late=((1, 100_000),))
+    low, high = faster_between(codec, base)
+    assert low == 0
+    assert Link.of_rate(high).beta == pytest.approx((5e-3 - 1e-3 + 2e-3) / (200_000 - 10_000))
 
 
 def test_the_four_answers_worked_out_by_hand():
@@ -125,7 +146,7 @@ def test_lines_that_give_less_than_their_rate_are_noticed(make_run, stored):
         run.environment["link_rate_bps"] = 1.25e8
     (found,) = advise.of_runs(stored(runs), rate=1e9, latency=2e-4)
     nominal = of_run(runs[1]).cost().link_bytes
-    assert found.option("bf16").link_bytes == pytest.approx(1.25 * nominal, rel=1e-3)
+    assert found.option("bf16").cost.link_bytes == pytest.approx(1.25 * nominal, rel=1e-3)
     assert found.link.alpha == 2e-4
     assert any("1.25 times" in note and "--latency replaces" in note for note in found.notes)
 

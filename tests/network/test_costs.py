@@ -3,7 +3,7 @@
 import pytest
 
 from gradwire import ConfigError
-from gradwire.network.costs import COSTS, Cost, cost
+from gradwire.network.costs import COSTS, QUEUED_S, Cost, cost
 
 
 def test_a_cost_is_rounds_and_bytes():
@@ -31,9 +31,12 @@ def test_gather_is_incast_at_the_root():
 
 @pytest.mark.parametrize(("ranks", "times"), [(2, 1), (3, 2), (4, 3), (5, 4), (6, 4), (7, 5)])
 def test_a_long_broadcast_shares_the_uplinks_of_a_binomial_tree(ranks, times):
-    """By hand: a node's children all end at deg messages' time, then the largest subtree goes on; or they come one after another."""
+    """By hand: a node's children all end at deg messages' time, then the largest subtree goes on, less what was queued."""
     rounds = (ranks - 1).bit_length()
-    assert cost("bcast", ranks, 10**6) == Cost(rounds, (rounds + times) / 2 * 10**6)
+    found = cost("bcast", ranks, 10**6)
+    assert (found.rounds, found.link_bytes) == (rounds, rounds * 10**6)
+    assert found.transfer(1e-8) == pytest.approx(times * 1e-2 - (times - rounds) * QUEUED_S)
+    assert found.transfer(1e-9) == pytest.approx(rounds * 1e-3)  # all of it is queued
 
 
 def test_a_short_broadcast_is_a_round_for_each_level():

@@ -51,3 +51,7 @@ def test_the_table_ends_with_the_median_error():
     found = [Crossing("natural", "bf16", "gather_bcast", 4, 3e8, 3.3e8), Crossing("fastsgd", "bf16", "gather_bcast", 4, 2e8, 1.6e8)]
     text = comparisons(line("bf16", 1, 10), found)
     assert "+10.0%" in text and "-20.0%" in text and "Median error of the break-evens 15.0%" in text
+
+
+def test_codecs_that_are_even_cross_by_chance():
+    assert crossings([*line("bf16", 1, 10), *line("zipml", 1.03, 9.9)]) == []

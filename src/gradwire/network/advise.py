@@ -4,8 +4,6 @@ Times and bytes are measured (profile.py, described.py), the network's time is p
 two codecs' lines cross (breakeven.py). Accuracy is whatever the runs recorded, at their ranks, and unknown for a described job.
 """
 
-from dataclasses import fields, replace
-
 import numpy as np
 
 from .. import spec as specs
@@ -16,7 +14,7 @@ from ..report.measures import measure
 from .breakeven import Advice, option
 from .link import Link, fit
 from .model import LATENCY_S, measurements
-from .profile import Profile, of_run, refuse_ratio
+from .profile import of_run, refuse_ratio, typical
 
 RATE_BPS = 1e9
 """The network's rate where nobody says."""
@@ -67,7 +65,7 @@ def _of_job(groups, notes, ranks, rate, latency, collective, extra):
     options, labels = [], _labels(groups)
     for group in groups:
         try:
-            profile = _typical([_checked(each, ranks) for each in group.runs])
+            profile = typical([_checked(each, ranks) for each in group.runs])
             _check_pair(profile, own, collective, ranks)
         except IncompatibleError as error:
             lines.append(f"Left out: {error}.")
@@ -135,12 +133,6 @@ def _fitted(measured):
     except DataError:
         return None
     return found if found.error < USABLE else None
-
-
-def _typical(profiles):
-    """The medians of repeats."""
-    numbers = [each.name for each in fields(Profile) if isinstance(getattr(profiles[0], each.name), float)]
-    return replace(profiles[0], **{name: float(np.median([getattr(each, name) for each in profiles])) for name in numbers})
 
 
 def _check_pair(profile, own, collective, ranks):

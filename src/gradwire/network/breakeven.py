@@ -1,15 +1,18 @@
-"""Straight lines in β: which codec is fastest on which network, and where two of them break even.
+"""Lines in β: which codec is fastest on which network, and where two of them break even.
 
-At fixed ranks the time of a step is fixed_s + link_bytes · β, with β the seconds per byte, so two lines cross once, in closed form.
-What the lines are made of is measured by others (profile.py, costs.py).
+At fixed ranks the time of a step is fixed_s + cost.transfer(β), with β the seconds per byte: a line, with a bend where a long broadcast
+begins to share its link. So two lines cross between two bends once at most, in closed form. What the lines are made of is measured by
+others (profile.py, costs.py).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from .. import spec as specs
 from ..report import describe
+from .costs import QUEUED_S, Cost
 from .link import Link
 
 MARGIN = 0.05
@@ -22,7 +25,7 @@ LOSS = 0.01
 
 @dataclass(frozen=True)
 class Option:
-    """One codec: its step takes fixed_s + link_bytes · β. link_bytes: through the busiest link, times what a fit found a byte to take.
+    """One codec: its step takes fixed_s + cost.transfer(β). cost: of the network, its bytes times what a fit found a byte to take.
 
     baseline: "uncompressed", "16-bit" or "". encode_s, decode_s: seconds per step on the critical path. vnmse, test_loss: NaN if unknown.
     """
@@ -35,14 +38,14 @@ class Option:
     encode_s: float
     decode_s: float
     fixed_s: float
-    link_bytes: float
+    cost: Cost
     vnmse: float = np.nan
     test_loss: float = np.nan
     feedback: bool = False
 
     def step_s(self, rate_bps):
         """Seconds of a step on lines of this rate."""
-        return self.fixed_s + self.link_bytes * Link.of_rate(rate_bps).beta
+        return self.fixed_s + self.cost.transfer(Link.of_rate(rate_bps).beta)
 
 
 @dataclass(frozen=True)
@@ -111,28 +114,37 @@ class Advice:
 def faster_between(one, other):
     """(low, high): the rates, bits per second, between which `one` takes less time than `other`; None if there are none.
 
-    (0, inf) is always. Closed form: the two lines in β cross at most once.
+    (0, inf) is always. If there are several such spans, between bends, the one of the lowest rates.
     """
-    less_bytes, more_work = other.link_bytes - one.link_bytes, one.fixed_s - other.fixed_s
-    if less_bytes == 0:
-        return (0.0, np.inf) if more_work < 0 else None
-    beta = more_work / less_bytes  # where the lines cross
-    if beta <= 0:
-        return (0.0, np.inf) if less_bytes > 0 else None
-    crossing = Link(0.0, beta).rate_bps
-    return (0.0, crossing) if less_bytes > 0 else (crossing, np.inf)
+    bends = sorted({QUEUED_S / nbytes for option in (one, other) for _, nbytes in option.cost.late})
+    spans = []
+    for low, high in pairwise([0.0, *bends, np.inf]):  # of β, which falls as rates rise
+        inside = (low + high) / 2 if np.isfinite(high) else 2 * low + 1.0
+        (own, own_s), (their, their_s) = (option.cost.line(inside) for option in (one, other))
+        less_bytes, more_work = their - own, one.fixed_s + own_s - other.fixed_s - their_s
+        if less_bytes:
+            at = more_work / less_bytes
+            low, high = (max(low, at), high) if less_bytes > 0 else (low, min(high, at))
+        elif more_work >= 0:
+            continue
+        if low < high:
+            spans.append([spans.pop()[0], high] if spans and spans[-1][1] == low else [low, high])
+    if not spans:
+        return None
+    low, high = spans[-1]
+    return 0.0 if np.isinf(high) else Link(0.0, high).rate_bps, Link(0.0, low).rate_bps if low > 0 else np.inf
 
 
 def _even(one, other):
-    pairs = ((one.fixed_s, other.fixed_s), (one.link_bytes, other.link_bytes))
+    pairs = ((one.fixed_s, other.fixed_s), (one.cost.link_bytes, other.cost.link_bytes))
     return all(abs(a - b) <= EVEN * max(a, b) for a, b in pairs)
 
 
 def option(label, profile, link, ranks, collective, inflation=1.0, **known):
     """Option of a profile. inflation: β over what the line's rate promises. known: vnmse, test_loss, feedback."""
-    work, cost = profile.work(ranks, collective), profile.cost(ranks, collective)
+    work, cost = profile.work(ranks, collective), profile.cost(ranks, collective).spread(1, inflation)
     fixed = sum(work.values()) + cost.rounds * link.alpha
     parts = {name for name, _ in specs.split(profile.spec)}
     down = profile.down * profile.more(ranks) if collective in ("gather_bcast", "reduce_scatter") else np.nan
-    sizes = (profile.up, down, work["encode"], work["decode"], fixed, inflation * cost.link_bytes)
+    sizes = (profile.up, down, work["encode"], work["decode"], fixed, cost)
     return Option(label, profile.spec, describe.baseline(parts), *sizes, **known)

@@ -1,14 +1,15 @@
 """What a collective asks of the network: rounds, each costing a latency α, and bytes through the busiest link, each costing β.
 
-    seconds = rounds · α + link_bytes · β
+    seconds = rounds · α + link_bytes · β + Σ times · max(0, nbytes · β − QUEUED_S)
 
 Every rank has one full-duplex link into a switch that never blocks. The formulas are those of the algorithms that MPICH 5.0 takes
 for one rank per host, read from its thresholds (MPIR_CVAR_…) and confirmed on shaped links:
 
-- bcast: a binomial tree below 8 ranks or 12,288 bytes. Short messages are gone before the next is sent: log₂ P of them. Long ones to
-  a node's children share its uplink. TCP serves them in turn on fast lines and at once on slow ones, where a tree takes
-  deg + max(subtree) messages' time (4 ranks: 2 and 3; 137 KB on shaped links took 2.0 at 1 Gbit/s, 2.4 at 300, 2.9 at 100 Mbit/s),
-  so a long message counts as the middle of both. Above: scatter, then an allgather of the pieces.
+- bcast: a binomial tree below 8 ranks or 12,288 bytes: log₂ P messages one after another where they go out in turn. Long ones to a
+  node's children share its uplink: a tree then takes deg + max(subtree) messages' time (4 ranks: 3 instead of 2), less what of the
+  first is in the queue before the second. TCP queues about a millisecond at its pacing rate, twice the line's in slow start (Linux:
+  tcp_pacing_ss_ratio). 137 KB on shaped links took 2.0 messages' time at 1 Gbit/s, 2.4 at 300, 2.9 at 100 Mbit/s. Above: scatter, then
+  an allgather of the pieces.
 - gatherv: everybody sends to the root at once: P − 1 messages through its downlink (incast).
 - allgatherv: P − 1 messages through every downlink, in ⌈log₂ P⌉ rounds below 81,920 bytes in all (or 524,288 where P is a power of
   two), in a ring of P − 1 above.
@@ -30,6 +31,8 @@ BCAST_TREE_RANKS, BCAST_TREE_BYTES, LONG_BYTES = 8, 12_288, 524_288
 ALLGATHER_SHORT_BYTES, ALLREDUCE_SHORT_BYTES = 81_920, 2_048
 BUFFERED_BYTES = 65_536
 """A message up to this size is in the socket's buffer when its send returns: it does not share the link with the next."""
+QUEUED_S = 2e-3
+"""Of a longer message, so many seconds on the line are queued before the next one's."""
 
 WINDOW_BYTES = 16 * (8 + 4 * 4096)
 """What a worker of `switch` has on its way in its default slots."""
@@ -37,17 +40,36 @@ WINDOW_BYTES = 16 * (8 + 4 * 4096)
 
 @dataclass(frozen=True)
 class Cost:
-    """rounds: messages one after another. link_bytes: what the busiest direction of the busiest link carries."""
+    """rounds: messages one after another. link_bytes: what the busiest direction of the busiest link carries.
+
+    late: (times, nbytes) of messages that share a link and so end later, but for what is queued.
+    """
 
     rounds: float
     link_bytes: float = 0.0
+    late: tuple[tuple[float, float], ...] = ()
 
     def __add__(self, other):
-        return Cost(self.rounds + other.rounds, self.link_bytes + other.link_bytes)
+        return Cost(self.rounds + other.rounds, self.link_bytes + other.link_bytes, self.late + other.late)
+
+    def spread(self, steps, inflation=1.0):
+        """The cost of each of so many steps that share one exchange, if a byte takes `inflation` times what is promised."""
+        late = tuple((times / steps, inflation * nbytes) for times, nbytes in self.late)
+        return Cost(self.rounds / steps, inflation * self.link_bytes / steps, late)
+
+    def line(self, beta):
+        """(bytes, seconds): around this β, transfer is bytes · β + seconds."""
+        late = [(times, nbytes) for times, nbytes in self.late if nbytes * beta > QUEUED_S]
+        return self.link_bytes + sum(times * nbytes for times, nbytes in late), -QUEUED_S * sum(times for times, _ in late)
+
+    def transfer(self, beta):
+        """Seconds without latency. beta: seconds per byte."""
+        nbytes, seconds = self.line(beta)
+        return nbytes * beta + seconds
 
     def seconds(self, alpha, beta):
         """alpha: seconds per message. beta: seconds per byte."""
-        return self.rounds * alpha + self.link_bytes * beta
+        return self.rounds * alpha + self.transfer(beta)
 
 
 def cost(collective, ranks, up, down=0.0):
@@ -85,7 +107,8 @@ def _tree(ranks):
 def _bcast(ranks, up, down=0):
     rounds = _log2(ranks)
     if ranks < BCAST_TREE_RANKS or up < BCAST_TREE_BYTES:
-        return Cost(rounds, (rounds if up <= BUFFERED_BYTES else (rounds + _tree(ranks)) / 2) * up)
+        late = _tree(ranks) - rounds if up > BUFFERED_BYTES else 0
+        return Cost(rounds, rounds * up, ((late, up),) if late else ())
     gather_rounds = rounds if up < LONG_BYTES and _power_of_two(ranks) else ranks - 1
     return Cost(rounds + gather_rounds, 2 * up * (ranks - 1) / ranks)
 

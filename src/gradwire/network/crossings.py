@@ -1,7 +1,8 @@
 """Break-even bandwidths, measured against predicted: where two codecs' measured epoch times cross, and where the predicted ones do.
 
 Both come from the same runs at the same rates (model.Comparison), so both are found alike: the difference of two codecs' times, linear
-in the time per byte between neighbouring rates, changes its sign. Outside the measured rates nothing is said.
+in the time per byte between neighbouring rates, changes its sign. Outside the measured rates nothing is said, nor of codecs that are
+even: nowhere further apart than EVEN.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import numpy as np
 from .. import spec as specs
 from ..report import describe
 from .link import Link
+
+EVEN = 0.05
+"""Codecs whose measured times differ by no more than this share at every rate cross by chance."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ def crossings(comparisons):
                 rates = sorted(times[spec].keys() & times[baseline].keys(), reverse=True)
                 betas = [Link.of_rate(rate).beta for rate in rates]
                 gaps = np.array([times[spec][rate] - times[baseline][rate] for rate in rates]).reshape(-1, 2)
+                if all(abs(gap[0]) <= EVEN * times[baseline][rate][0] for gap, rate in zip(gaps, rates)):
+                    continue
                 measured, predicted = (_crossings(betas, gap) for gap in gaps.T)
                 for at in measured:
                     nearest = min(predicted, key=lambda rate: abs(np.log(rate / at)), default=np.nan)

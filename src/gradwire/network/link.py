@@ -94,11 +94,12 @@ def fit(measurements):
     known = bool(len(rates)) and bool((rates > 0).all())
     promised = np.array([Link.of_rate(rate).beta for rate in rates]) if known else np.ones(len(rates))
     costs = [m.cost for m in measurements]
-    design = np.array([(c.rounds, c.link_bytes * beta) for c, beta in zip(costs, promised)], float).reshape(-1, 2)
+    design = np.array([(c.rounds, c.link_bytes) for c in costs], float).reshape(-1, 2)
     if not known and (len(design) < 2 or np.linalg.matrix_rank(design / np.maximum(design.max(axis=0), 1e-300)) < 2):
         raise DataError(f"expected measurements of at least two sizes, got {len(design)} that cannot tell latency from bandwidth")
-    found, residuals, weights = _solve(design, seconds, EXPECTED if known else np.inf)
-    predicted = design @ found
+    found, residuals, weights = _solve(costs, promised, seconds, EXPECTED if known else np.inf)
+    design, offset = _around(costs, promised, found[1])
+    predicted = design @ found + offset
     if (design[:, 1] * found[1] < 1e-6 * predicted).all():
         raise DataError("expected times that grow with the bytes: no bandwidth fits these measurements")
     scale = np.array((1.0, promised.min()))
@@ -121,16 +122,26 @@ def fit_each(measurements):
     return fits
 
 
-def _solve(design, seconds, expected):
-    """((α, β or its factor), log(predicted / seconds), Huber's weights): Gauss–Newton over the logarithms, which keeps both positive.
+def _around(costs, promised, factor):
+    """(design (n, 2), offset (n,)): near this factor on the promised β, seconds are design @ (α, factor) + offset."""
+    lines = [c.line(factor * beta) for c, beta in zip(costs, promised)]
+    design = [(c.rounds, nbytes * beta) for c, (nbytes, _), beta in zip(costs, lines, promised)]
+    return np.array(design, float).reshape(-1, 2), np.array([seconds for _, seconds in lines], float)
+
+
+def _solve(costs, promised, seconds, expected):
+    """((α, factor on the promised β), log(predicted / seconds), Huber's weights): Gauss–Newton over the logarithms, which keeps both
+    positive.
 
     expected: standard deviation of the logarithm of the factor, which is 1 before anything is measured; inf if nothing is known.
     """
-    rounds, nbytes = design.T
-    alpha = np.min(seconds[rounds > 0] / rounds[rounds > 0], initial=1.0)
-    logs = np.log((alpha, np.median(seconds[nbytes > 0] / nbytes[nbytes > 0]) if np.isinf(expected) else 1.0))
+    (rounds, nbytes), factor = _around(costs, promised, 0.0)[0].T, 1.0
+    if np.isinf(expected):
+        factor = np.median(seconds[nbytes > 0] / nbytes[nbytes > 0])
+    logs = np.log((np.min(seconds[rounds > 0] / rounds[rounds > 0], initial=1.0), factor))
     for _ in range(500):
-        predicted = design @ np.exp(logs)
+        design, offset = _around(costs, promised, np.exp(logs[1]))
+        predicted = design @ np.exp(logs) + offset
         residuals = np.log(predicted / seconds)
         spread = max(1.4826 * float(np.median(np.abs(residuals))), 1e-12)
         weights = np.minimum(1, HUBER * spread / np.maximum(np.abs(residuals), 1e-300))

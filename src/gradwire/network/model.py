@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from .link import Fit, Link, Measurement, fit, fit_each
-from .profile import of_run, refuse_ratio
+from .profile import of_run, refuse_ratio, typical
 
 LATENCY_S = 50e-6
 """α where nobody says: MPI over TCP on a local Ethernet takes 20 to 100 µs a message."""
@@ -85,7 +85,7 @@ def own_alpha(profile):
     if not profile.rate_bps > 0 or not profile.comm > 0 or profile.ranks == 1:
         return LATENCY_S
     cost = profile.cost()
-    return max(0.0, profile.comm - cost.link_bytes * Link.of_rate(profile.rate_bps).beta) / cost.rounds
+    return max(0.0, profile.comm - cost.transfer(Link.of_rate(profile.rate_bps).beta)) / cost.rounds
 
 
 def _link(profile, alpha, beta, rate):
@@ -110,9 +110,9 @@ def measurements(runs, clock=None):
 def predictions(sources, targets, extra=(), clock="wall"):
     """[Comparison]: every run of `targets` predicted from those of `sources`, which alone (with `extra` Measurements) are fitted.
 
-    A target's source is the run of the same codec and collective whose ranks are nearest. α and β are fitted for each collective
-    apart where its measurements allow it, else for all together; β goes with the targets' recorded rates. Phases are wall
-    time, because targets are taken to run on the sources' machine. DataError if nothing can be fitted or compared.
+    A target's sources are the runs of the same codec and collective whose ranks are nearest; of several the median. α and β are fitted
+    for each collective apart where its measurements allow it, else for all together; β goes with the targets' recorded rates. Phases are
+    wall time, because targets are taken to run on the sources' machine. DataError if nothing can be fitted or compared.
     """
     measured = [*measurements(sources, clock), *extra]
     apart, together = fit_each(measured), fit(measured)
@@ -124,8 +124,9 @@ def predictions(sources, targets, extra=(), clock="wall"):
             continue
         source = min(alike, key=lambda run: (abs(np.log(run.ranks / target.ranks)), run.run_id))
         refuse_ratio(source, target.ranks)
+        profile = typical([of_run(run, clock) for run in alike if run.ranks == source.ranks])
         rate = float(target.environment.get("link_rate_bps", np.nan))
-        goal, profile = of_run(target, clock), of_run(source, clock)
+        goal = of_run(target, clock)
         model = apart.get(profile.formula(), together)
         link = model.at_rate(rate) if rate > 0 else model.link
         predicted = predict(profile, link, target.ranks)

@@ -16,7 +16,7 @@ What is left of the step's time, after the work on the critical path, is `comm`:
 If several ranks shared a core, wall time is not theirs alone, and CPU time stands for it (`clock`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from math import log
 
 import numpy as np
@@ -25,7 +25,7 @@ from .. import spec as specs
 from ..errors import ConfigError, DataError, IncompatibleError
 from ..report.load import column, n_epochs
 from ..report.measures import steady
-from .costs import Cost, cost
+from .costs import cost
 from .link import Measurement
 
 _TWO_WAY = ("gather_bcast", "reduce_scatter", "switch")
@@ -94,7 +94,7 @@ class Profile:
         """Cost per step of the network."""
         ranks = ranks or self.ranks
         whole = cost(self.formula(collective), self.senders(ranks), self.up, self.down * self.more(ranks))
-        return Cost(whole.rounds / self.every, whole.link_bytes / self.every)
+        return whole.spread(self.every)
 
     def formula(self, collective=None):
         """The name that costs.py has for what the network sees."""
@@ -166,6 +166,12 @@ def of_run(run, clock=None):
         notes += (f"Ranks shared cores; phases are {said}.",)
     extra = {"comm": epoch / steps - sum(bare.work().values()), "clock": "CPU" if clock == "cpu" else "wall", "notes": notes}
     return Profile(**{**vars(found), **extra, "rate_bps": float(run.environment.get("link_rate_bps", np.nan))})
+
+
+def typical(profiles):
+    """The medians of the profiles of one job: repeats, or runs at several rates."""
+    numbers = [each.name for each in fields(Profile) if isinstance(getattr(profiles[0], each.name), float)]
+    return replace(profiles[0], **{name: float(np.median([getattr(each, name) for each in profiles])) for name in numbers})
 
 
 _PHASES = ("compute", "encode", "decode", "update", "other")

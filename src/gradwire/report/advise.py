@@ -65,7 +65,8 @@ def as_csv(advices):
     for advice in advices:
         for option in advice.options:
             cells = {"job": advice.title, "collective": advice.collective, "ranks": advice.ranks, "rate_bps": advice.rate_bps}
-            cells |= {"alpha_s": advice.link.alpha, **vars(option), "step_s": option.step_s(advice.rate_bps)}
+            known = {name: value for name, value in vars(option).items() if name != "cost"} | {"link_bytes": option.cost.link_bytes}
+            cells |= {"alpha_s": advice.link.alpha, **known, "step_s": option.step_s(advice.rate_bps)}
             cells["speedup"], cells["speedup_over"] = _speedup(advice, option), _baseline(advice)
             for kind in KINDS:
                 low, high = advice.beats(option, kind) or (math.nan, math.nan)
