@@ -107,3 +107,17 @@ def test_all_looks_differ():
 
 def test_more_rows_than_looks_still_have_one_each():
     assert len(style.looks([f"topk(ratio={i})" for i in range(40)])) == 40
+
+
+def test_each_family_has_panels_of_its_own_and_a_codec_one_look(make_run, draw):
+    models = [(spec, model) for model in ("logistic", "svm") for spec in ("adam-sparse", "natural")]
+    runs = [make_run(spec, seed=seed, config={"model": {"name": model}}) for seed, (spec, model) in enumerate(models)]
+    drawn = draw(runs)
+    first, second = drawn.axes[0], drawn.axes[3]
+    assert len(drawn.axes) == 6
+    assert [axes.get_title(loc="left").split(" on ")[0] for axes in (first, second)] == ["logistic", "svm"]
+    assert curve(first, "natural").get_color() == curve(second, "natural").get_color()
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["adam-sparse", "natural"]
+    drawn.canvas.draw()
+    titles = [axes._left_title.get_window_extent() for axes in drawn.axes]
+    assert not any(one.overlaps(other) for i, one in enumerate(titles) for other in titles[:i])

@@ -7,6 +7,7 @@ import math
 
 from .. import spec as specs
 from ..errors import ConfigError
+from . import load
 from .load import column
 
 _UNCOMPRESSED = {"none", "adam-sparse", "nonzero", "raw", "fp32"}
@@ -15,7 +16,31 @@ _SIXTEEN_BIT = {"fp16", "bf16"}
 
 def label(row):
     """The row's name; unfinished runs are marked."""
-    return row.group.label + ("" if row.group.finished else " (unfinished)")
+    return _marked(row.group.label, row)
+
+
+def labels(family):
+    """Names of rows that are shown by themselves: without what they all share."""
+    return [_marked(name, row) for name, row in zip(load.labels([row.group.runs[0] for row in family]), family)]
+
+
+def families(rows):
+    """[[rows that differ in their codec or in local steps alone]], in order of appearance."""
+    found = {}
+    for row in rows:
+        found.setdefault(row.group.family, []).append(row)
+    return list(found.values())
+
+
+def title(family):
+    """What the rows of a family share: "logistic on flights, gather_bcast, 4 ranks, measured on local"."""
+    run = family[0].group.runs[0]
+    model, data, collective = (run.config.get(section, {}).get("name", "?") for section in ("model", "data", "collective"))
+    return f"{model} on {data}, {collective}, {run.ranks} rank{'s' * (run.ranks != 1)}, {network(run)}"
+
+
+def _marked(name, row):
+    return name + ("" if row.group.finished else " (unfinished)")
 
 
 def headline(collection, rows):

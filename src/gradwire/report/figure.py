@@ -21,24 +21,39 @@ _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer"
 
 
 def draw(collection, rows):
-    """matplotlib Figure of three panels for these rows."""
-    labels = [describe.label(row) for row in rows]
-    looks = dict(zip(labels, style.looks([row.group.label for row in rows]).values()))
+    """matplotlib Figure of three panels for these rows; for each family of rows (models, data, ranks …) three of its own."""
+    families = describe.families(rows)
+    named = [describe.labels(family) for family in families] if len(families) > 1 else [[describe.label(row) for row in rows]]
+    if len(families) == 1:
+        families = [rows]
+    every = list(dict.fromkeys(name for names in named for name in names))
+    looks = style.looks(every)
+    heights = [max(4.0, 1.9 + 0.26 * len(family)) for family in families]
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
-        figure = Figure(figsize=(10, max(4.0, 1.9 + 0.26 * len(rows))), dpi=160, layout="constrained")
-        against_time, against_bytes, per_epoch = figure.subplots(1, 3)
-        _curves(against_time, rows, looks, cumulative_time_s)
-        against_time.set(title="Loss against time", xlabel="training time, s", ylabel="test loss")
-        _curves(against_bytes, rows, looks, cumulative_bytes)
-        _bytes_axis(against_bytes, log=any(row["uplink_bytes"] > 0 for row in rows))
-        against_bytes.set(title="Loss against bytes", xlabel="up and down, per rank")
-        against_bytes.sharey(against_time)
-        _bars(per_epoch, rows, looks)
-        per_epoch.set(title="Bytes per epoch", xlabel="per rank")
-        handles, names = against_time.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper left", ncols=_columns(names), columnspacing=1.4, handlelength=2.2)
+        figure = Figure(figsize=(10, sum(heights)), dpi=160 if len(families) < 4 else 100, layout="constrained")
+        panels = figure.subplots(len(families), 3, squeeze=False, height_ratios=heights)
+        for family, names, (against_time, against_bytes, per_epoch) in zip(families, named, panels):
+            _panels(family, names, looks, against_time, against_bytes, per_epoch)
+            if len(families) > 1:
+                against_time.set_title(textwrap.fill(describe.title(family), 42), loc="left", fontsize=8)
+        shown = {}
+        for handle, name in (pair for axes in panels[:, 0] for pair in zip(*axes.get_legend_handles_labels())):
+            shown.setdefault(name, handle)
+        figure.legend(shown.values(), shown.keys(), loc="outside upper left", ncols=_columns(shown), columnspacing=1.4, handlelength=2.2)
         figure.supxlabel(caption(collection, rows), fontsize=7.5, x=0.008, ha="left", color="#444444")
     return figure
+
+
+def _panels(rows, names, looks, against_time, against_bytes, per_epoch):
+    """Loss against time, loss against bytes, bytes per epoch."""
+    _curves(against_time, rows, names, looks, cumulative_time_s)
+    against_time.set(title="Loss against time", xlabel="training time, s", ylabel="test loss")
+    _curves(against_bytes, rows, names, looks, cumulative_bytes)
+    _bytes_axis(against_bytes, log=any(row["uplink_bytes"] > 0 for row in rows))
+    against_bytes.set(title="Loss against bytes", xlabel="up and down, per rank")
+    against_bytes.sharey(against_time)
+    _bars(per_epoch, rows, names, looks)
+    per_epoch.set(title="Bytes per epoch", xlabel="per rank")
 
 
 def caption(collection, rows):
@@ -58,14 +73,13 @@ def save(figure, stem):
     return paths
 
 
-def _curves(axes, rows, looks, progress):
+def _curves(axes, rows, names, looks, progress):
     """Test loss of every row against `progress` (run → float (epochs,))."""
-    for row in rows:
+    for name, row in zip(names, rows):
         runs = row.group.runs
         length = min(len(column(run, "test_loss")) for run in runs)
         x = np.stack([progress(run)[:length] for run in runs])
         y = np.stack([column(run, "test_loss")[:length] for run in runs])
-        name = describe.label(row)
         look = looks[name]
         if len(runs) > 1:
             axes.plot(x.T, y.T, color=look.color, linewidth=0.5, alpha=0.4)
@@ -76,9 +90,8 @@ def _curves(axes, rows, looks, progress):
         axes.set_yscale("log")
 
 
-def _bars(axes, rows, looks):
+def _bars(axes, rows, names, looks):
     """Two bars for each row, up (full colour) and down (pale), with their sizes; a log axis when they span a factor over 20."""
-    names = [describe.label(row) for row in rows]
     colors = [looks[name].color for name in names]
     every = []
     for way, offset, alpha in (("up", -0.2, 1.0), ("down", 0.2, 0.45)):

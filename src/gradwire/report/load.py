@@ -119,8 +119,8 @@ def _grouped(runs):
     for run in runs:
         rows.setdefault(json.dumps(_settings(run), sort_keys=True, default=str), []).append(run)
     members = [[run for run in row if run.finished] or row for row in rows.values()]
-    labels = _labels([row[0] for row in members])
-    groups = [Group(label, row[0].spec, row[0].finished, tuple(row)) for label, row in zip(labels, members)]
+    names = labels([row[0] for row in members])
+    groups = [Group(label, row[0].spec, row[0].finished, tuple(row)) for label, row in zip(names, members)]
     return tuple(sorted(groups, key=_order))
 
 
@@ -141,16 +141,22 @@ def _settings(run):
     return flat | {"codec.uplink": run.spec, "ranks": run.ranks, "network": f"{network} {rate / 1e6:g} Mbit/s" if rate > 0 else network}
 
 
-def _labels(runs):
+def labels(runs):
     """One label for each row: the codec, +EF with error feedback, and the settings that differ between rows of the same codec."""
     base = [run.spec + (" +EF" if has_feedback(run) else "") for run in runs]
     settings = [_settings(run) for run in runs]
-    labels = []
+    found = []
     for name, own in zip(base, settings):
         same = [other for other_name, other in zip(base, settings) if other_name == name]
-        varied = [key for key in own if key not in _LABELLED_ALREADY and any(other.get(key) != own[key] for other in same)]
-        labels.append(", ".join([name, *(f"{_short(key)}={own[key]}" for key in varied)]))
-    return labels
+        varied = [key for key in own if key not in _LABELLED_ALREADY and any(_differ(key, own, other) for other in same)]
+        found.append(", ".join([name, *(f"{_short(key)}={own[key]}" for key in varied)]))
+    return found
+
+
+def _differ(key, own, other):
+    """Whether a setting tells two rows apart: an option of a collective, model … does so only between rows of the same one."""
+    name = f"{key.partition('.')[0]}.name"
+    return other.get(key) != own[key] and (key == name or other.get(name) == own.get(name))
 
 
 def _short(key):

@@ -32,11 +32,8 @@ class Speed:
 
 
 def families(rows):
-    """[[rows that differ in their codec or in local steps alone]], only those that have an uncompressed row and another."""
-    found = {}
-    for row in rows:
-        found.setdefault(row.group.family, []).append(row)
-    return [family for family in found.values() if len(family) > 1 and _baseline(family, "uncompressed")]
+    """The families of rows that have an uncompressed row and another."""
+    return [family for family in describe.families(rows) if len(family) > 1 and _baseline(family, "uncompressed")]
 
 
 def speeds(family):
@@ -129,16 +126,13 @@ def _block(family):
     titles = ("codec", "epoch\ns", *(heads[name] for name in bases), *(f"published\nvs {name.split('-')[0]}" for name in papers))
     titles += ("to the loss\ns", "speed-up\nto the loss")
     lines = []
-    for row, speed in zip(family, found):
-        cells = [fixed(row["epoch_time_s"], decimals), *(_times(speed.epoch.get(name, np.nan)) for name in bases)]
-        cells += [_times(speed.published.get(name, np.nan)) for name in papers]
+    for name, row, speed in zip(describe.labels(family), family, found):
+        cells = [fixed(row["epoch_time_s"], decimals), *(_times(speed.epoch.get(base, np.nan)) for base in bases)]
+        cells += [_times(speed.published.get(base, np.nan)) for base in papers]
         never = f"never, +{speed.excess:.2%}"
         cells += [never, MISSING] if np.isnan(speed.target_s) else [fixed(speed.target_s, decimals), _times(speed.target)]
-        lines.append((describe.label(row), *cells))
-    run = family[0].group.runs[0]
-    names = [run.config.get(section, {}).get("name", "?") for section in ("model", "data", "collective")]
-    caption = f"Speed: {names[0]} on {names[1]}, {names[2]}, {run.ranks} ranks, {describe.network(run)}"
-    return Block(caption, titles, tuple(lines))
+        lines.append((name, *cells))
+    return Block(f"Speed: {describe.title(family)}", titles, tuple(lines))
 
 
 def _times(number):
