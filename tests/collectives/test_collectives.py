@@ -113,7 +113,7 @@ def test_the_ledger_says_what_travelled(comm):
             broadcast, root = comm.bcast(down), comm.rank == 0
             assert (up, down, ledger.sent) == (nbytes, broadcast, nbytes + (broadcast if root else 0)), name
             assert ledger.received == (sum(others) if root else broadcast), name
-            assert ledger.control == 16 + (16 if root else 8), name
+            assert ledger.control == 2 * 16 + (16 if root else 8), name
         elif collective.startswith("reduce_scatter"):
             assert up == nbytes and down == comm.bcast(down), name
             replies = ledger.sent - comm.allreduce(ledger.sent) // size if size == 1 else None
@@ -200,6 +200,19 @@ def test_what_one_rank_alone_cannot_encode_is_an_error_of_all(comm):
     for collective in COLLECTIVES:
         with pytest.raises(gw.IncompatibleError, match=f"got {DIM} on rank 0"):
             gw.average(comm, huge, "none", collective)
+
+
+@pytest.mark.ranks(2, 3)
+def test_what_the_root_or_an_owner_alone_cannot_encode_is_an_error_of_all(comm):
+    """The downlink refuses to make the mean dense: where it is encoded, and nowhere else."""
+    g = gw.Gradient(np.ones(5, np.float32), (1 << 26) + 100, np.arange(5))
+    for collective in ("gather_bcast", "reduce_scatter", "hierarchical(per_node=1, between=gather_bcast)",
+                       "hierarchical(per_node=1, between=reduce_scatter)", "hierarchical(per_node=2, between=gather_bcast)"):  # fmt: skip
+        exchange = Exchange(comm, "topk(ratio=1.0)+fp32", collective, downlink="none")
+        with pytest.raises(gw.IncompatibleError, match="dim ≤ 2²⁶"):
+            exchange.average(g, gw.Step(0, 1, comm.rank))
+        small = exchange.average(gw.Gradient(g.values, DIM, g.keys), gw.Step(1, 1, comm.rank))
+        assert small.to_dense()[:5].tolist() == [1] * 5, collective
 
 
 @pytest.mark.ranks(3)

@@ -35,6 +35,7 @@ class GatherBcast(Collective):
         exchange.meet()
         with watch("transfer"):
             buffers = collect(comm, message.buffer, ledger, self.root)
+        exchange.met = False  # who waits for the root hears what went wrong with it
         if comm.rank == self.root:
             with watch("decode"):
                 mean = mean_of(exchange.codec, [Message.from_bytes(buffer) for buffer in buffers], step, message.dim)

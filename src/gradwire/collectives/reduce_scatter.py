@@ -49,6 +49,7 @@ class ReduceScatter(Collective):
         exchange.meet()
         with watch("transfer"):
             buffers = swap(comm, [outgoing[rank].buffer if rank in outgoing else nothing for rank in range(comm.size)], ledger)
+        exchange.met = False  # who waits for an owner hears what went wrong with it
         reply = nothing
         if comm.rank in outgoing:
             with watch("decode"):
