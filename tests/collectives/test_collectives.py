@@ -216,6 +216,15 @@ def test_what_the_root_or_an_owner_alone_cannot_encode_is_an_error_of_all(comm):
 
 
 @pytest.mark.ranks(3)
+def test_a_mean_over_uneven_nodes_that_overflows_is_an_error_of_all(comm):
+    """The leader that is alone encodes nothing for its node, and refuses like the others."""
+    big = gw.Gradient(np.full(DIM, np.finfo(np.float32).max), DIM)
+    for between in ("allgather", "reduce_scatter"):
+        with pytest.raises(gw.DataError, match="mean over the nodes overflows fp32 at key"):
+            gw.average(comm, big, "randomk(ratio=0.1, shared=true)+fp32", f"hierarchical(per_node=2, between={between})")
+
+
+@pytest.mark.ranks(3)
 def test_sums_that_overflow(comm):
     """The mean of large values is finite where the format allows it, clamped in a 16-bit sum, an error that names it in an fp32 one."""
     for codec, value, collective, expected in (

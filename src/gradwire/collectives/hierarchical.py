@@ -12,8 +12,9 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from .._ext import sparse as _sparse
 from ..codecs.none import check_dense
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..gradient import Gradient
 from ..message import Message
 from ..spec import codec as parse
@@ -105,13 +106,17 @@ def _between_nodes(far, buffers, gradient, step, weight, scale):
         gradient = _times(gradient, weight)
     mean = far.average(gradient, replace(step, rank=far.comm.rank))
     with far.watch("decode"):
-        return _times(mean, scale)
+        mean = _times(mean, scale)
+        if (at := _sparse.first_nonfinite(mean.values)) >= 0:  # a leader that is alone would not encode it, and not see it
+            raise DataError(f"hierarchical: the mean over the nodes overflows fp32 at key {at if mean.is_dense else mean.keys[at]}")
+        return mean
 
 
 def _times(gradient, factor):
     if factor == 1:
         return gradient
-    return Gradient.trusted(gradient.values * np.float32(factor), gradient.dim, gradient.keys, gradient.fresh_nnz)
+    with np.errstate(over="ignore"):
+        return Gradient.trusted(gradient.values * np.float32(factor), gradient.dim, gradient.keys, gradient.fresh_nnz)
 
 
 @cache
