@@ -203,6 +203,19 @@ def test_what_one_rank_alone_cannot_encode_is_an_error_of_all(comm):
 
 
 @pytest.mark.ranks(2, 3)
+def test_a_mistake_in_a_plug_in_on_one_rank_is_an_error_of_all(comm, monkeypatch):
+    last = comm.size - 1
+    if comm.rank == last:
+        monkeypatch.setattr("gradwire.gradient.Gradient.check_finite", lambda *_: 1 // 0)
+    for collective, codec, exchange in exchanges(comm):
+        if "hierarchical" not in collective:  # its non-leaders send raw messages
+            with pytest.raises(gw.GradwireError, match=f"rank {last}: ZeroDivisionError"):
+                exchange.average(gradient(0), gw.Step(0, 1, comm.rank))
+    with pytest.raises(gw.GradwireError, match=f"rank {last}: ZeroDivisionError"):
+        gw.average(comm, gradient(0), "natural", "hierarchical(per_node=2)")
+
+
+@pytest.mark.ranks(2, 3)
 def test_what_the_root_or_an_owner_alone_cannot_encode_is_an_error_of_all(comm):
     """The downlink refuses to make the mean dense: where it is encoded, and nowhere else."""
     g = gw.Gradient(np.ones(5, np.float32), (1 << 26) + 100, np.arange(5))

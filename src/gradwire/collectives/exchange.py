@@ -64,12 +64,14 @@ class Exchange:
 
     @contextmanager
     def sharing_errors(self):
-        """What is raised in here before the ranks have met is an error of all of them: they wait for this one."""
+        """What is raised in here before the ranks have met is an error of all of them: they wait for this one. What is no GradwireError (a
+        plug-in's mistake, no memory) becomes one, as other ranks may not know its class."""
         try:
             yield
-        except GradwireError as error:
+        except Exception as error:
             if not self.met:
-                self.meet(error)
+                known = isinstance(error, GradwireError)
+                self.meet(error if known else GradwireError(f"rank {self.rank}: {type(error).__name__}: {error}"))
             raise
 
     def meet(self, error=None):
