@@ -202,6 +202,21 @@ def test_what_one_rank_alone_cannot_encode_is_an_error_of_all(comm):
             gw.average(comm, huge, "none", collective)
 
 
+@pytest.mark.ranks(3)
+def test_a_step_that_failed_leaves_residual_and_velocity_as_they_were(comm):
+    """On the ranks too that had encoded before they heard of it: what nobody received is not taken for sent."""
+    for collective, codec, exchange in exchanges(comm):
+        exchange.feedback = feedback = gw.ErrorFeedback(DIM, 0.9)
+        exchange.average(gradient(0), gw.Step(0, 1, comm.rank))
+        before = feedback.residual, feedback.velocity
+        g = gradient(0, 1)
+        bad = gw.Gradient(np.full(g.nnz, np.nan, np.float32), DIM, g.keys)
+        with pytest.raises(gw.DataError):
+            exchange.average(bad if comm.rank == 1 else g, gw.Step(1, 1, comm.rank))
+        after = feedback.residual, feedback.velocity
+        assert all(map(np.array_equal, before, after)), f"{collective} {codec}"
+
+
 @pytest.mark.ranks(2, 3)
 def test_a_mistake_in_a_plug_in_on_one_rank_is_an_error_of_all(comm, monkeypatch):
     last = comm.size - 1

@@ -57,10 +57,17 @@ class Exchange:
         """Gradient: the mean over ranks of the decoded messages, the same bits on every rank. A collective call.
 
         IncompatibleError on every rank if their gradients differ in dim. What one rank alone cannot encode is an error of all ranks.
+        After an error the residual and the velocity are what they were before the step, on every rank.
         """
         self.encoded, self.sent, self.met, self.dim = None, [], False, gradient.dim
-        with self.sharing_errors():
-            return self.collective.average(self, gradient, step)
+        before = copy.copy(self.feedback)
+        try:
+            with self.sharing_errors():
+                return self.collective.average(self, gradient, step)
+        except Exception:
+            if before is not None:  # its gradients are never changed in place
+                vars(self.feedback).update(vars(before))
+            raise
 
     @contextmanager
     def sharing_errors(self):
