@@ -49,6 +49,15 @@ def test_steps_without_an_entry():
     assert local.difference().nnz == 0
 
 
+def test_a_dense_step_after_a_sparse_one():
+    params = np.zeros(3, np.float32)
+    local = LocalSteps(params)
+    for keys in (np.array([1], np.uint32), None, np.array([2], np.uint32), None):
+        local.keep(keys)
+        params[slice(None) if keys is None else keys] += 1
+    assert local.difference().to_dense().tolist() == [-2, -3, -3] and not params.any()
+
+
 def test_moves():
     params = np.zeros(3, np.float32)
     local = LocalSteps(params)

@@ -26,8 +26,11 @@ class LocalSteps:
         """Note the values that the next step may change: at `keys`, uint32 (nnz,), or everywhere for None."""
         if keys is not None:
             self._touched.append((keys, _sparse.gather(self.params, keys)))
-        elif not self._touched:
-            self._touched.append((None, self.params.copy()))
+        elif not self._touched or self._touched[0][0] is not None:
+            whole = self.params.copy()
+            for each, before in reversed(self._touched):  # sparse steps so far
+                _sparse.scatter(whole, each, before)
+            self._touched = [(None, whole)]
 
     def difference(self):
         """Gradient: common parameters − own ones, without zeros if all steps were sparse. The parameters are the common ones again."""
