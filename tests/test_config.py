@@ -373,6 +373,22 @@ def test_wrong_overrides_of_a_file(write, text, message):
     assert message in error_of(write(), [text])
 
 
+@pytest.mark.parametrize("key", ["error_feedback", "momentum", "warmup_epochs"])
+def test_an_entry_for_a_codec_that_does_not_run_is_refused(write, key):
+    value = {"error_feedback": "true", "momentum": "0.9", "warmup_epochs": "2"}[key]
+    path = write(TOY.replace('uplink = "adam-sparse"', f'uplink = "adam-sparse"\n{key} = {{ fastsgd = {value} }}'))
+    assert error_of(path) == (f"{path}: codec.{key}: expected entries for codecs that run, got one for fastsgd; these run: adam-sparse")
+    assert config.load(path, codec="natural").runs()[0].uplink == "natural"  # the file's table may be about its own codecs
+    assert config.load(path, ['codec.uplink="natural"']).runs()
+
+
+def test_two_entries_for_one_codec_are_refused(write):
+    text = TOY.replace(
+        'uplink = "adam-sparse"', 'uplink = "topk+natural"\nerror_feedback = { "topk+natural" = true, "topk(ratio=0.01)+natural" = false }'
+    )
+    assert "codec.error_feedback: expected one entry for topk(ratio=0.01)" in error_of(write(text))
+
+
 def test_missing_files_name_their_neighbours(write):
     write(TOY, "experiments/quickstart.toml")
     write(TOY, "experiments/scaling.toml")

@@ -162,6 +162,8 @@ def load(path, overrides=(), codec=None, ranks=None):
         _settings.override_codec(settings, sweep, codec)
     try:
         configs = _configs(path.stem, settings, sweep, ranks)
+        if codec is None and not any(text.replace('"', "").startswith("codec.uplink") for text in overrides):
+            _refuse_idle_tables(settings.get("codec", {}), configs)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return Experiment(path.stem, path, configs)
@@ -222,9 +224,27 @@ def _of_codec(key, given, uplink):
     """The option codec.<key> of `uplink`: of a table the entry of its full specification, else that of its names alone, else nothing."""
     if not isinstance(given, dict):
         return given
-    table = {_codec_spec(f"codec.{key}", name): value for name, value in given.items()}
-    names = "+".join(name for name, _ in spec.split(uplink))
-    return table.get(uplink, table.get(names, CodecSection.model_fields[key].default))
+    table = {}
+    for name, value in given.items():
+        full = _codec_spec(f"codec.{key}", name)
+        if full in table:
+            raise ConfigError(f"codec.{key}: expected one entry for {full}, got two")
+        table[full] = value
+    return table.get(uplink, table.get(_names(uplink), CodecSection.model_fields[key].default))
+
+
+def _names(uplink):
+    return "+".join(name for name, _ in spec.split(uplink))
+
+
+def _refuse_idle_tables(given, configs):
+    """Raise ConfigError for an entry of a table in [codec] that is about none of the runs: it would do nothing."""
+    known = dict.fromkeys(config.uplink for config in configs)
+    heeded = {*known, *map(_names, known)}
+    for key, table in given.items():
+        for name in table if isinstance(table, dict) else ():
+            if _codec_spec(f"codec.{key}", name) not in heeded:
+                raise ConfigError(f"codec.{key}: expected entries for codecs that run, got one for {name}; these run: {', '.join(known)}")
 
 
 def _check_codec_options(uplink, error_feedback, momentum, warmup_epochs):
