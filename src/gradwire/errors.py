@@ -31,4 +31,4 @@ def unknown(kind, name, known):
     known = sorted(set(known))
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {kind} {name!r}{hint}; known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}{hint}; known: {', '.join(known) or 'none'}"

@@ -91,3 +91,29 @@ def test_bad_arguments(arguments, says, capsys):
 def test_an_unknown_collective_ends_the_launch(tmp_path, capfd):
     assert cli.main(["bench", "collectives", "allgahter", "--launches", "1", "--results", str(tmp_path)]) == 2
     assert "did you mean 'allgather'" in capfd.readouterr().err
+
+
+def test_the_caption_of_a_single_panel_stays_on_it():
+    about = {
+        "cpu": "A processor of 16 cores, whose name is as long as they tend to be",
+        "mpi_library": "MPICH Version: 5.0.2",
+        "started_at": "2026-11-22T16:26:16Z",
+    }
+    about |= {"ranks": 2, "cores": 2, "network": "local", "launches": 1, "calls": 20}
+    rows = [
+        {
+            "collective": "allgather",
+            "method": method,
+            "launch": 0,
+            "ranks": 2,
+            "nbytes": 1024,
+            "median_s": 1e-5,
+            "low_s": 1e-5,
+            "high_s": 1e-5,
+        }
+        for method in ("gradwire", "mpi")
+    ]
+    drawn = report.draw(about, rows)
+    drawn.draw_without_rendering()
+    caption = drawn._supxlabel.get_window_extent()
+    assert caption.x0 >= 0 and caption.x1 <= drawn.bbox.width

@@ -101,6 +101,13 @@ def test_the_fastest_is_chosen_unless_something_simpler_is_as_good():
     assert "no codec is predicted to be more than 5% faster" in report.recommendation(advice(dense, half, codec, rate=1e12))
 
 
+def test_a_codec_that_diverged_is_passed_over(make_run, stored):
+    """NaN in the file of a run is a loss that was worse, not one that nobody knows."""
+    runs = [make_run("none", nbytes=900_000), make_run("natural", nbytes=9_000, loss=np.nan)]
+    (found,) = advise.of_runs(stored(runs))
+    assert found.options[0].spec == "natural" and found.choice.spec == "none"
+
+
 def test_a_codec_whose_loss_was_worse_is_passed_over():
     options = [line("none", 1e-3, 900_000, "uncompressed", test_loss=0.40), line("topk", 1e-3, 9_000, test_loss=0.45, vnmse=0.9)]
     options.append(line("natural", 1e-3, 200_000, test_loss=0.4001))

@@ -1,5 +1,7 @@
 """Crossings worked out by hand: straight lines in the time per byte."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,18 @@ def test_nothing_crosses_without_a_baseline_another_rate_or_the_same_ranks():
     other = [compared("natural", each.rate_bps, each.measured_s, each.predicted_s, ranks=2) for each in line("natural", 3, 4)]
     assert crossings([*line("bf16", 1, 10), *other]) == []
     assert crossings([*line("bf16", 1, 10), *line("natural", 0, 4)]) == []  # faster everywhere
+
+
+def test_jobs_cross_apart():
+    """The same codecs with another model, or with error feedback: neither in one median nor on one line of the table."""
+    logistic = [replace(each, job="1", title="logistic on flights") for each in (*line("bf16", 1, 10), *line("natural", 3, 4))]
+    svm = [replace(each, job="2", title="svm on flights") for each in (*line("bf16", 1, 10), *line("natural", 2, 4))]
+    fed = [replace(each, feedback=True, job="2", title="svm on flights") for each in line("natural", 2.5, 4)]
+    found = crossings([*logistic, *svm, *fed])
+    assert [each.measured_bps for each in found] == pytest.approx([3e8, 6e8, 4e8])
+    assert [each.spec for each in found] == ["natural", "natural", "natural +EF"]
+    said = comparisons([*logistic, *svm, *fed], found, ["a note"])
+    assert said.count("svm on flights") == 9 + 2 and "natural +EF" in said and "\na note\n" in said
 
 
 def test_the_table_ends_with_the_median_error():

@@ -183,6 +183,20 @@ def test_predictions_need_a_pair(make_run):
         predictions([make_run(), make_run(nbytes=10**6)], [make_run("fp16")])
 
 
+def test_a_run_is_predicted_from_runs_of_its_own_job(make_run):
+    """Another model, data set, batch or error feedback is other work and other bytes: no source of this run."""
+    svm = {"model": {"name": "svm"}}
+    sources = [make_run(nbytes=size, config=config) for size, config in ((30_000, None), (900_000, svm), (100_000, None))]
+    sources[2].config["codec"]["error_feedback"] = True
+    targets = [make_run(rate_bps=1e9), make_run(rate_bps=1e9, nbytes=900_000, config=svm)]
+    found = predictions(sources, targets)
+    assert [each.error for each in found] == pytest.approx([0, 0], abs=1e-6)
+    assert [each.title for each in found] == ["logistic on flights", "svm on flights"]
+    for other in ({"data": {"name": "kddb"}}, {"run": {"batch_size": 200}}, {"codec": {"momentum": 0.9}}):
+        with pytest.raises(DataError, match="codecs to predict: natural; codecs of the other runs: natural"):
+            predictions(sources, [make_run(config=other)])
+
+
 def test_measured_collectives_help_where_runs_are_few(make_run):
     beta = Link.of_rate(1e8).beta
     calls = [Measurement("gatherv", 4, size, 0, 1e-4 + 3 * size * beta, 1e8) for size in (1e4, 1e5)]

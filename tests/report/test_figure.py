@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from gradwire.report import figure, style
 from gradwire.report.load import collect
@@ -48,6 +49,15 @@ def test_bars_are_bytes_per_epoch_up_and_down(make_run, draw):
 
 def test_sizes_far_apart_have_a_log_axis(eight, draw):
     assert draw(eight).axes[2].get_xscale() == "log"
+
+
+@pytest.mark.parametrize("low, high", [(1.1e5, 2.5e6), (1.1e5, 9e5), (1.2e5, 9.9e6), (2e5, 3e8)])
+def test_a_log_axis_of_bytes_has_two_ticks_or_more(low, high):
+    axes = Figure().subplots()
+    axes.set(xscale="log", xlim=(low, high))
+    figure._bytes_axis(axes, log=True)
+    ticks = axes.xaxis.get_majorticklocs()
+    assert ((low <= ticks) & (ticks <= high)).sum() >= 2
 
 
 def test_a_codec_that_diverges_does_not_flatten_the_others(make_run, draw):

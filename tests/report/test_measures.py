@@ -128,3 +128,10 @@ def test_a_metric_that_is_not_a_number_stays_unknown(make_run):
     spread = row_of(run).measures["test_metric"]
     assert spread.n == 0
     assert np.isnan(spread.median)
+
+
+def test_a_repeat_that_diverged_is_seen_in_the_range(make_run):
+    runs = [make_run("natural", epochs=2, seed=seed) for seed in range(3)]
+    for run, loss in zip(runs, (0.4, 0.5, np.nan)):
+        run.epochs["test_loss"] = np.array([0.6, loss])
+    assert row_of(*runs).measures["test_loss"] == Spread(0.5, 0.4, np.inf, 3)

@@ -40,7 +40,7 @@ def test_all_experiments_when_none_is_named(make_run, stored, tmp_path):
 def test_without_any_run_the_error_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigError, match="gradwire run"):
         report.tables(tmp_path)
-    with pytest.raises(ConfigError, match="unknown experiment 'x'"):
+    with pytest.raises(ConfigError, match="unknown experiment 'x'; known: none"):
         report.figures(tmp_path, ["x"])
     with pytest.raises(ConfigError, match="no runs"):
         report.summarise(tmp_path, "x", [])

@@ -32,3 +32,10 @@ def test_a_step_of_the_slowest_and_busiest_rank(make_run, stored, tmp_path):
 
 def test_one_number_of_ranks_is_no_scaling(make_run, stored, tmp_path):
     assert scaling.blocks(rows_of(make_run, stored, tmp_path, (2,))) == []
+
+
+def test_the_collective_follows_a_codec_with_several_parameters(make_run, stored, tmp_path):
+    spec = "rice+quantile(center=mean, exact_tail=0.01)"
+    stored([make_run(spec, ranks=ranks, seed=ranks, config={"codec": {"error_feedback": True}}) for ranks in (2, 3)], tmp_path)
+    wall, *_ = scaling.blocks([measure(group) for group in collect(tmp_path, "quickstart").groups])
+    assert [row[0] for row in wall.rows] == [f"{spec} +EF, gather_bcast"]

@@ -49,6 +49,41 @@ def test_a_loss_that_is_there_at_once_is_reached_at_the_end_of_the_first_epoch()
     assert speed._first_s(np.array([2.0, 4.0]), np.array([0.3, 0.25]), 0.2) == np.inf
 
 
+def test_local_steps_set_no_easier_target(make_run, stored, tmp_path):
+    """Their epochs are the fastest uncompressed ones; the loss to reach is still that of every step exchanged."""
+    local = {"run": {"local_steps": 8}}
+    runs = [("none", (4.0, [0.6, 0.4]), None), ("none", (1.0, [0.6, 0.5]), local), ("natural", (2.0, [0.6, 0.4]), None)]
+    stored([_run(make_run, spec, numbers, seed, config) for seed, (spec, numbers, config) in enumerate(runs)], tmp_path)
+    (family,) = speed.families([measure(group) for group in collect(tmp_path, "quickstart").groups])
+    found = {(row.group.spec, row["epoch_time_s"]): each for row, each in zip(family, speed.speeds(family))}
+    assert found["none", 1.0].epoch["uncompressed"] == 1 and found["none", 4.0].epoch["uncompressed"] == 0.25
+    assert np.isnan(found["none", 1.0].target_s) and found["none", 1.0].excess == pytest.approx(0.25)
+    assert found["none", 4.0].target == 1 and found["natural", 2.0].target == pytest.approx(2)
+
+
+def test_an_uncompressed_row_reaches_its_own_loss_whatever_its_repeats(make_run, stored, tmp_path):
+    repeats = [_run(make_run, "none", (1.0, [0.6, 0.4 + 0.1 * seed]), seed) for seed in range(2)]
+    stored([*repeats, _run(make_run, "natural", (1.0, [0.6, 0.4]), 5)], tmp_path)
+    (family,) = speed.families([measure(group) for group in collect(tmp_path, "quickstart").groups])
+    found = {row.group.spec: each for row, each in zip(family, speed.speeds(family))}
+    assert found["none"].target == 1 and found["natural"].target > 1
+
+
+@pytest.mark.parametrize("losses", [[np.nan, np.nan], [np.inf, np.inf]])
+def test_losses_that_are_no_numbers_are_never_reached(rows, losses):
+    found = rows({"none": (1.0, [0.6, 0.5]), "natural": (1.0, losses), "bf16": (1.0, [losses[0], 0.5])})
+    (block,) = speed.blocks(found)
+    lines = {row[0]: row for row in block.rows}
+    assert lines["natural"][-2:] == ("never", "–") and lines["bf16"][-2] == "2.000"
+    (block,) = speed.blocks(rows({"none": (1.0, losses), "natural": (1.0, [0.6, 0.5])}))
+    assert all(row[-2:] == ("never", "–") for row in block.rows)
+
+
+def test_a_loss_of_nothing_can_be_reached(rows):
+    (block,) = speed.blocks(rows({"none": (1.0, [0.5, 0.0]), "natural": (1.0, [0.5, 0.1])}))
+    assert {row[0]: row[-2] for row in block.rows} == {"none": "2.000", "natural": "never"}
+
+
 def test_rows_are_compared_with_their_own_family(make_run, stored, tmp_path):
     """Models and rates make families; codecs, error feedback and local steps do not."""
     linear, local = {"model": {"name": "linear"}}, {"run": {"local_steps": 4}}

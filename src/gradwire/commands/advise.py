@@ -41,13 +41,17 @@ def _advise(args, say):
 
     if args.against:
         from ..network.crossings import crossings
-        from ..network.model import predictions
+        from ..network.model import SAME, predictions
         from ..report.load import read
 
         _only_runs(args, "--against", ("ranks", "rate", "latency", "collective", "dim", "nnz", "compute", "codec"))
         sources, targets = ([read(Path(path)) for path in paths] for paths in (args.paths, args.against))
         found = predictions(sources, targets, _benchmarked(args))
-        return say(comparisons(found, crossings(found)))
+        missing = len(targets) - len(found)
+        notes = [f"Left out: {missing} of {len(targets)} runs, for which there is no run of the same codec and collective, {SAME}."] * bool(
+            missing
+        )
+        return say(comparisons(found, crossings(found), notes))
     return say(summarise(_described(args) if args.dim or args.nnz else _advised(args), args.results))
 
 

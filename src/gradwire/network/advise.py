@@ -14,7 +14,7 @@ from ..report.measures import measure
 from .breakeven import Advice, option
 from .link import Link, fit
 from .model import LATENCY_S, measurements
-from .profile import of_run, refuse_ratio, typical
+from .profile import job, of_run, refuse_ratio, typical
 
 RATE_BPS = 1e9
 """The network's rate where nobody says."""
@@ -47,11 +47,8 @@ def of_runs(paths, *, ranks=None, rate=None, latency=None, collective=None, extr
 
 def _job(run):
     """Everything that two runs must share to be compared."""
-    config = run.config
-    same = {section: config.get(section) for section in ("data", "model", "optimizer", "collective")}
-    batch = {name: value for name, value in config["run"].items() if name in ("batch_size", "batch_ratio", "local_steps")}
     where = {name: str(run.environment.get(name)) for name in ("network", "link_rate_bps", "cores", "cpu")}
-    return repr((same, batch, where, run.ranks))
+    return repr((job(run), where, run.ranks))
 
 
 def _of_job(groups, notes, ranks, rate, latency, collective, extra):

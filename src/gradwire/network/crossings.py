@@ -28,6 +28,7 @@ class Crossing:
     ranks: int
     measured_bps: float
     predicted_bps: float
+    title: str = ""
 
     @property
     def error(self):
@@ -35,31 +36,31 @@ class Crossing:
 
 
 def crossings(comparisons):
-    """[Crossing] of every codec with every baseline that ran with the same collective and ranks at two rates or more."""
+    """[Crossing] of every codec with every baseline of the same job, collective and ranks that ran at two rates or more."""
     found = []
-    for (collective, ranks), times in _jobs(comparisons).items():
-        baselines = [spec for spec in times if _kind(spec)]
-        others = [spec for spec in times if not _kind(spec)]
-        for spec in others:
+    for (_, title, collective, ranks), times in _jobs(comparisons).items():
+        baselines = [codec for codec in times if _kind(codec[0])]
+        others = [codec for codec in times if not _kind(codec[0])]
+        for codec in others:
             for baseline in baselines:
-                rates = sorted(times[spec].keys() & times[baseline].keys(), reverse=True)
+                rates = sorted(times[codec].keys() & times[baseline].keys(), reverse=True)
                 betas = [Link.of_rate(rate).beta for rate in rates]
-                gaps = np.array([times[spec][rate] - times[baseline][rate] for rate in rates]).reshape(-1, 2)
+                gaps = np.array([times[codec][rate] - times[baseline][rate] for rate in rates]).reshape(-1, 2)
                 if all(abs(gap[0]) <= EVEN * times[baseline][rate][0] for gap, rate in zip(gaps, rates)):
                     continue
                 measured, predicted = (_crossings(betas, gap) for gap in gaps.T)
                 for at in measured:
                     nearest = min(predicted, key=lambda rate: abs(np.log(rate / at)), default=np.nan)
-                    found.append(Crossing(spec, baseline, collective, ranks, at, nearest))
+                    found.append(Crossing(codec[1], baseline[1], collective, ranks, at, nearest, title))
     return found
 
 
 def _jobs(comparisons):
-    """{(collective, ranks): {spec: {rate: float (2,), seconds measured and predicted, medians of repeats}}}."""
+    """{(job, title, collective, ranks): {(spec, label): {rate: float (2,), seconds measured and predicted, medians of repeats}}}."""
     every = {}
     for each in comparisons:
         if each.rate_bps > 0:
-            of_spec = every.setdefault((each.collective, each.ranks), {}).setdefault(each.spec, {})
+            of_spec = every.setdefault((each.job, each.title, each.collective, each.ranks), {}).setdefault((each.spec, each.label), {})
             of_spec.setdefault(each.rate_bps, []).append((each.measured_s, each.predicted_s))
     return {
         job: {spec: {rate: np.median(times, axis=0) for rate, times in rates.items()} for spec, rates in of_job.items()}

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..report.load import has_feedback
 from .link import Fit, Link, Measurement, fit, fit_each
-from .profile import of_run, refuse_ratio, typical
+from .profile import job, of_run, refuse_ratio, typical
 
 LATENCY_S = 50e-6
 """α where nobody says: MPI over TCP on a local Ethernet takes 20 to 100 µs a message."""
+
+SAME = "with the same options, data, model, optimizer and batch"
+"""What a run that is predicted shares with the runs it is predicted from, beside codec and collective."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,10 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measured run and what was predicted for it from the run `source`. error: predicted / measured - 1."""
+    """A measured run and what was predicted for it from the run `source`. error: predicted / measured - 1.
+
+    job: what codecs that are compared have in common, as profile.job says it. title: model and data, for a reader.
+    """
 
     run_id: str
     spec: str
@@ -44,6 +51,13 @@ class Comparison:
     source: str
     measured_s: float
     predicted_s: float
+    job: str = ""
+    title: str = ""
+    feedback: bool = False
+
+    @property
+    def label(self):
+        return self.spec + (" +EF" if self.feedback else "")
 
     @property
     def error(self):
@@ -110,16 +124,17 @@ def measurements(runs, clock=None):
 def predictions(sources, targets, extra=(), clock="wall"):
     """[Comparison]: every run of `targets` predicted from those of `sources`, which alone (with `extra` Measurements) are fitted.
 
-    A target's sources are the runs of the same codec and collective whose ranks are nearest; of several the median. α and β are fitted
-    for each collective apart where its measurements allow it, else for all together; β goes with the targets' recorded rates. Phases are
-    wall time, because targets are taken to run on the sources' machine. DataError if nothing can be fitted or compared.
+    A target's sources are the runs of the same codec, its options and the same job whose ranks are nearest; of several the median.
+    α and β are fitted for each collective apart where its measurements allow it, else for all together; β goes with the targets'
+    recorded rates. Phases are wall time, because targets are taken to run on the sources' machine. DataError if nothing can be fitted
+    or compared.
     """
     measured = [*measurements(sources, clock), *extra]
     apart, together = fit_each(measured), fit(measured)
     found = []
     for target in targets:
         name = target.config["collective"]["name"]
-        alike = [run for run in sources if run.spec == target.spec and run.config["collective"]["name"] == name]
+        alike = [run for run in sources if _work(run) == _work(target)]
         if not alike:
             continue
         source = min(alike, key=lambda run: (abs(np.log(run.ranks / target.ranks)), run.run_id))
@@ -130,12 +145,29 @@ def predictions(sources, targets, extra=(), clock="wall"):
         model = apart.get(profile.formula(), together)
         link = model.at_rate(rate) if rate > 0 else model.link
         predicted = predict(profile, link, target.ranks)
+        title = " on ".join(target.config.get(section, {}).get("name", "?") for section in ("model", "data"))
+        times = goal.steps * goal.step_s(), predicted.epoch_s
         found.append(
-            Comparison(target.run_id, target.spec, name, target.ranks, rate, source.run_id, goal.steps * goal.step_s(), predicted.epoch_s)
+            Comparison(
+                target.run_id, target.spec, name, target.ranks, rate, source.run_id, *times, job(target), title, has_feedback(target)
+            )
         )
     if not found:
-        raise DataError("expected a run of the same codec and collective for at least one of the runs to predict, got none")
+        raise DataError(
+            f"expected a run of the same codec and collective, {SAME}, for at least one of the runs to predict, got none; codecs to "
+            f"predict: {_specs(targets)}; codecs of the other runs: {_specs(sources)}"
+        )
     return found
+
+
+def _work(run):
+    """What a run must share with another to be predicted from it: codec, its options, and job."""
+    options = {name: value for name, value in run.config.get("codec", {}).items() if name not in ("uplink", "error_feedback")}
+    return run.spec, has_feedback(run), options, job(run)
+
+
+def _specs(runs):
+    return ", ".join(sorted({run.spec for run in runs}))
 
 
 __all__ = [

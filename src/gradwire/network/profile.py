@@ -16,6 +16,7 @@ What is left of the step's time, after the work on the critical path, is `comm`:
 If several ranks shared a core, wall time is not theirs alone, and CPU time stands for it (`clock`).
 """
 
+import json
 from dataclasses import dataclass, fields, replace
 from math import log
 
@@ -216,6 +217,13 @@ def _adds_halves(spec):
     """Whether the codec's values are 16-bit floats, which allreduce cannot leave to MPI."""
     values = specs.codec(spec).summable
     return values is not None and np.dtype(values.sum_dtype).itemsize == 2
+
+
+def job(run):
+    """Text of all that runs share which do the same work with different codecs: data, model, optimizer, collective and batch."""
+    same = {section: run.config.get(section) for section in ("data", "model", "optimizer", "collective")}
+    batch = {name: value for name, value in run.config["run"].items() if name in ("batch_size", "batch_ratio", "local_steps")}
+    return json.dumps((same, batch), sort_keys=True, default=str)
 
 
 def refuse_ratio(run, ranks):

@@ -78,27 +78,32 @@ def as_csv(advices):
     return out.getvalue()
 
 
-def comparisons(found, crossings=()):
-    """Tables of model.Comparison, measured and predicted epochs, and of crossings.Crossing, with the median errors."""
+def comparisons(found, crossings=(), notes=()):
+    """Tables of model.Comparison, measured and predicted epochs, and of crossings.Crossing, with the median errors; then the notes.
+
+    Where there are several jobs, both tables say which.
+    """
+    several = len({each.title for each in found}) > 1
     rows = []
-    for each in sorted(found, key=lambda one: (one.ranks, one.rate_bps, one.spec)):
+    for each in sorted(found, key=lambda one: (one.title, one.ranks, one.rate_bps, one.label)):
         where = rate(each.rate_bps) if each.rate_bps > 0 else "unknown"
         times = (f"{each.measured_s:.3f}", f"{each.predicted_s:.3f}", f"{each.error:+.1%}")
-        rows.append((each.spec, each.collective, str(each.ranks), where, each.source, *times))
-    titles = ("codec", "collective", "ranks", "rate", "from run", "measured\ns/epoch", "predicted\ns/epoch", "error")
+        rows.append((*[each.title] * several, each.label, each.collective, str(each.ranks), where, each.source, *times))
+    titles = (*["job"] * several, "codec", "collective", "ranks", "rate", "from run", "measured\ns/epoch", "predicted\ns/epoch", "error")
     errors = np.abs([each.error for each in found])
     line = f"Median error {np.median(errors):.1%}, largest {errors.max():.1%}, {len(found)} runs that were not fitted."
     text = f"{as_text(Block('Predicted from the other runs', titles, tuple(rows)))}\n{line}"
-    return f"{text}\n\n{_crossings(crossings)}" if crossings else text
+    text = "\n".join((text, *notes))
+    return f"{text}\n\n{_crossings(crossings, several)}" if crossings else text
 
 
-def _crossings(found):
+def _crossings(found, several):
     rows = []
-    for each in sorted(found, key=lambda one: (one.ranks, one.baseline, one.spec)):
+    for each in sorted(found, key=lambda one: (one.title, one.ranks, one.baseline, one.spec)):
         there = not math.isnan(each.predicted_bps)
         said = (rate(each.predicted_bps), f"{each.error:+.1%}") if there else ("none there", MISSING)
-        rows.append((each.spec, each.baseline, each.collective, str(each.ranks), rate(each.measured_bps), *said))
-    titles = ("codec", "as fast as", "collective", "ranks", "measured\nat", "predicted\nat", "error")
+        rows.append((*[each.title] * several, each.spec, each.baseline, each.collective, str(each.ranks), rate(each.measured_bps), *said))
+    titles = (*["job"] * several, "codec", "as fast as", "collective", "ranks", "measured\nat", "predicted\nat", "error")
     errors = [abs(each.error) for each in found if not math.isnan(each.error)]
     line = f"\nMedian error of the break-evens {np.median(errors):.1%}, largest {max(errors):.1%}." if errors else ""
     return as_text(Block("Break-even bandwidths, between the rates of the runs", titles, tuple(rows))) + line

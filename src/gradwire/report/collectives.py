@@ -6,6 +6,7 @@
 """
 
 import math
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -116,7 +117,8 @@ def draw(attributes, rows):
             axes.legend(fontsize=7, frameon=False)
         for axes in panels[len(names) :]:
             axes.remove()
-        figure.supxlabel(headline(attributes, rows), fontsize=6.5, x=0.01, ha="left", color="#444444")
+        caption = textwrap.fill(headline(attributes, rows), 78 * columns)
+        figure.supxlabel(caption, fontsize=6.5, x=0.01, ha="left", color="#444444")
     return figure
 
 

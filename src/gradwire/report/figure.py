@@ -117,7 +117,8 @@ def _bytes_axis(axes, log):
     if log:
         axes.set_xscale("log")
         low, high = axes.get_xlim()
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 20 * low else (1.0, 2.0, 5.0), numticks=5))
+        powers = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1  # of ten, on the axis: one tick alone is no scale
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if powers > 1 else (1.0, 2.0, 5.0), numticks=5))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.xaxis.set_major_formatter(lambda size, _: f"{size / byte_unit(size)[1]:g} {byte_unit(size)[0]}")

@@ -2,7 +2,8 @@
 
 Times: maximum over ranks in each epoch, median over the epochs after warm-up. A phase's maximum may come from another rank than
 the epoch's, so phases need not sum to the epoch. Bytes: mean over ranks and the epochs after warm-up, exactly as recorded.
-Ratios divide sums of bytes, uplink only. Nothing here is estimated from a formula.
+Ratios divide sums of bytes, uplink only. A test loss that is no number counts as inf: a run that diverged is not left out.
+Nothing here is estimated from a formula.
 
 hierarchical sends one message per node. Its ratios are against the same messages uncompressed: ranks that send none have no baseline,
 and a pair of 8 bytes counts for each entry of a message, because what the nodes' means held before the codec left entries out is not
@@ -107,7 +108,8 @@ def _of_run(run):
     numbers["bound_bits_per_key"] = _ratio(8 * total["entropy_bound_bytes"] or np.nan, total["message_nnz"])
     vnmse = np.nanmean(column(run, "vnmse"), axis=1)  # NaN on ranks that encode nothing
     numbers |= {"vnmse_first": vnmse[0], "vnmse_last": vnmse[-1]}
-    return numbers | {name: float(column(run, name)[-1]) for name in ("test_loss", "test_metric")}
+    loss, metric = (float(column(run, name)[-1]) for name in ("test_loss", "test_metric"))
+    return numbers | {"test_loss": np.inf if np.isnan(loss) else loss, "test_metric": metric}
 
 
 def _baselines(run, chosen, total):

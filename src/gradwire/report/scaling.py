@@ -40,9 +40,10 @@ def _block(caption, ranks, numbers):
 
 def _name(row):
     """The row without its ranks: codec and collective, and whatever else its label says."""
-    run = row.group.runs[0]
-    said = [part for part in describe.label(row).split(", ") if not part.startswith(("ranks=", "collective="))]
-    return ", ".join([said[0], run.config.get("collective", {}).get("name", MISSING), *said[1:]])
+    run, spec = row.group.runs[0], row.group.spec
+    codec, *said = describe.label(row).removeprefix(spec).split(", ")  # a specification may hold commas itself
+    said = [part for part in said if not part.startswith(("ranks=", "collective="))]
+    return ", ".join([spec + codec, run.config.get("collective", {}).get("name", MISSING), *said])
 
 
 def _median(row, of):

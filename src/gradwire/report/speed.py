@@ -2,7 +2,8 @@
 
 The baselines of a family, rows that differ in their codec or in local steps alone, are its fastest uncompressed row, its fastest
 16-bit row and ZipML. A speed-up is the baseline's time over the row's, so above 1 is faster. The target loss is the best test loss of
-the uncompressed row; a row has reached it when it is within TOLERANCE, between two epochs by linear interpolation. What papers
+all uncompressed rows, so that local steps, whose epochs are fast, do not set an easier one; a row has reached it when it is within
+TOLERANCE, between two epochs by linear interpolation, and the baseline is the uncompressed row that reached it first. What papers
 published stands in columns of its own (published.py).
 """
 
@@ -22,7 +23,9 @@ TOLERANCE = 0.001
 @dataclass(frozen=True)
 class Speed:
     """Of one row. epoch: {baseline: speed-up of an epoch}. target_s: seconds to the target loss, NaN if never. target: speed-up to it
-    over the uncompressed row. excess: how far the row's best loss is above the target, as a share. published: {baseline: ratio}."""
+    over the first uncompressed row. excess: how far the row's best loss is above the target, as a share; NaN if it had none.
+    published: {baseline: ratio}.
+    """
 
     epoch: dict
     target_s: float
@@ -40,8 +43,10 @@ def speeds(family):
     """[Speed] of the rows of a family."""
     plain, sixteen = (_baseline(family, kind) for kind in ("uncompressed", "16-bit"))
     zipml = next((row for row in family if row.group.spec.partition("(")[0] == "zipml"), None)
-    goal = min(_losses(plain))
-    reached = _reached_s(plain, goal)
+    uncompressed = [row for row in family if describe.baseline(row.group.parts) == "uncompressed"]
+    goal = float(np.nanmin([*map(_best, uncompressed), np.inf]))
+    goal = goal if np.isfinite(goal) else np.nan
+    reached = min((seconds for row in uncompressed if not np.isnan(seconds := _reached_s(row, goal))), default=np.nan)
     return [_speed(row, {"uncompressed": plain, "16-bit": sixteen, "zipml": zipml}, goal, reached) for row in family]
 
 
@@ -60,8 +65,9 @@ def notes(rows):
     lines = [
         "Speed-ups: the baseline's time over the row's, > 1 is faster; baselines: the fastest uncompressed and the fastest 16-bit row "
         f"({names}).",
-        f"To the loss: training time, warm-up included, until the test loss is within {TOLERANCE:.1%} of the uncompressed row's best, "
-        "linear between epochs; where it never was, how far the row's best is above it.",
+        "To the loss: training time, warm-up included, until the test loss is within "
+        f"{TOLERANCE:.1%} of the best of all uncompressed rows, linear between epochs; its speed-up is over the uncompressed row that "
+        "was there first; where it never was, how far the row's best is above it.",
     ]
     if any(speed.published for family in found for speed in speeds(family)):
         lines.append(f"Published: {published.SOURCE}. Not measured here.")
@@ -88,20 +94,33 @@ def _speed(row, baselines, goal, reached):
     config, seconds = row.group.runs[0].config, _reached_s(row, goal)
     names = [config.get(section, {}).get("name") for section in ("data", "model")]
     found = published.speedups(*names, row.group.spec.partition("(")[0])
-    return Speed(epoch, seconds, reached / seconds, min(_losses(row)) / goal - 1, found)
+    best = _best(row)
+    excess = best / goal - 1 if goal > 0 else np.nan
+    return Speed(epoch, seconds, reached / seconds if seconds else np.nan, excess, found)
+
+
+def _best(row):
+    """The smallest of the losses that are numbers, NaN if none is."""
+    losses = _losses(row)
+    return float(np.min(losses[np.isfinite(losses)])) if np.isfinite(losses).any() else np.nan
 
 
 def _losses(row):
-    """float (epochs,): median over the repeats of the test loss."""
-    length = min(len(column(run, "test_loss")) for run in row.group.runs)
-    return np.median([column(run, "test_loss")[:length] for run in row.group.runs], axis=0)
+    """float (epochs,): median over the repeats of the test loss; one that is no number is worse than all that are."""
+    losses = _curves(row, lambda run: column(run, "test_loss"))
+    return np.median(np.where(np.isnan(losses), np.inf, losses), axis=0)
+
+
+def _curves(row, progress):
+    """progress(run) of every repeat, (repeats, epochs), as long as the shortest."""
+    curves = [progress(run) for run in row.group.runs]
+    return np.stack([curve[: min(map(len, curves))] for curve in curves])
 
 
 def _reached_s(row, goal):
-    """Median over the repeats of the training time until the test loss is near the goal; NaN if half of them never are."""
-    found = [_first_s(cumulative_time_s(run), column(run, "test_loss"), goal + TOLERANCE * abs(goal)) for run in row.group.runs]
-    middle = float(np.median(found))
-    return middle if np.isfinite(middle) else np.nan
+    """Training time until the test loss is near the goal, both medians over the repeats, NaN if it never is."""
+    first = _first_s(np.median(_curves(row, cumulative_time_s), axis=0), _losses(row), goal + TOLERANCE * abs(goal))
+    return first if np.isfinite(first) else np.nan
 
 
 def _first_s(times, losses, goal):
@@ -110,8 +129,8 @@ def _first_s(times, losses, goal):
     if not len(below):
         return np.inf
     at = below[0]
-    if at == 0:
-        return times[0]
+    if at == 0 or not np.isfinite(losses[at - 1]):  # no straight line comes from there
+        return times[at]
     share = (losses[at - 1] - goal) / (losses[at - 1] - losses[at])
     return times[at - 1] + share * (times[at] - times[at - 1])
 
@@ -129,7 +148,7 @@ def _block(family):
     for name, row, speed in zip(describe.labels(family), family, found):
         cells = [fixed(row["epoch_time_s"], decimals), *(_times(speed.epoch.get(base, np.nan)) for base in bases)]
         cells += [_times(speed.published.get(base, np.nan)) for base in papers]
-        never = f"never, +{speed.excess:.2%}"
+        never = "never" if np.isnan(speed.excess) else f"never, {speed.excess:+.2%}"
         cells += [never, MISSING] if np.isnan(speed.target_s) else [fixed(speed.target_s, decimals), _times(speed.target)]
         lines.append((name, *cells))
     return Block(f"Speed: {describe.title(family)}", titles, tuple(lines))
