@@ -386,7 +386,7 @@ def test_two_entries_for_one_codec_are_refused(write):
     text = TOY.replace(
         'uplink = "adam-sparse"', 'uplink = "topk+natural"\nerror_feedback = { "topk+natural" = true, "topk(ratio=0.01)+natural" = false }'
     )
-    assert "codec.error_feedback: expected one entry for topk(ratio=0.01)" in error_of(write(text))
+    assert "codec.error_feedback: expected one entry for topk+adaptive+natural, got two" in error_of(write(text))
 
 
 def test_missing_files_name_their_neighbours(write):

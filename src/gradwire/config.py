@@ -238,12 +238,12 @@ def _names(uplink):
 
 
 def _refuse_idle_tables(given, configs):
-    """Raise ConfigError for an entry of a table in [codec] that is about none of the runs: it would do nothing."""
+    """Raise ConfigError for an entry of a table in [codec] that asks for something and is about none of the runs."""
     known = dict.fromkeys(config.uplink for config in configs)
     heeded = {*known, *map(_names, known)}
     for key, table in given.items():
-        for name in table if isinstance(table, dict) else ():
-            if _codec_spec(f"codec.{key}", name) not in heeded:
+        for name, value in table.items() if isinstance(table, dict) else ():
+            if value != CodecSection.model_fields[key].default and _codec_spec(f"codec.{key}", name) not in heeded:
                 raise ConfigError(f"codec.{key}: expected entries for codecs that run, got one for {name}; these run: {', '.join(known)}")
 
 
