@@ -475,3 +475,9 @@ def test_recorded_gradients_of_a_run_that_is_finished_without_them_are_refused(s
 def test_record_steps_needs_record_gradients(here, capsys):
     assert cli.main(["run", "toys", "--record-steps", "3"]) == 2
     assert "--record-gradients" in capsys.readouterr().err
+
+
+def test_two_codecs_are_no_sweep(here, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "toys", "--codec", "none", "--codec", "fp16"])
+    assert "--codec: expected one, got none and fp16; a sweep has several: --set 'sweep.codec.uplink=[…]'" in capsys.readouterr().err

@@ -10,7 +10,9 @@ def add_run_options(parser, results=RESULTS):
     before = len(parser._actions)
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or the name of one in experiments/")
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override one key; may be repeated")
-    parser.add_argument("--codec", metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs")
+    parser.add_argument(
+        "--codec", action=_Once, metavar="SPEC", help="this codec instead of the file's, and instead of a sweep over codecs"
+    )
     add_results(parser, results)
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
     parser.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
@@ -23,6 +25,16 @@ def add_run_options(parser, results=RESULTS):
 def add_results(parser, default=RESULTS):
     help = f"folder of runs, figures and tables (default: {default or 'as below'})"
     parser.add_argument("--results", default=default, metavar="DIR", help=help)
+
+
+class _Once(argparse.Action):
+    """An option that says one thing: a second value is an error, not a replacement."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        first = getattr(namespace, self.dest)
+        if first is not None:
+            parser.error(f"{option_string}: expected one, got {first} and {values}; a sweep has several: --set 'sweep.codec.uplink=[…]'")
+        setattr(namespace, self.dest, values)
 
 
 def positive(text):
