@@ -118,4 +118,4 @@ def test_published_ratios_stand_beside_ours(rows):
 def test_without_an_uncompressed_row_nothing_is_called_faster(rows):
     found = rows({"bf16": (3.0, [0.6, 0.5]), "natural": (1.0, [0.8, 0.4])})
     assert speed.blocks(found) == [] and speed.notes(found) == []
-    assert np.isnan(speed.columns(found[0], found)["speedup_to_target_loss"])
+    assert np.isnan(speed.columns(found)[0]["speedup_to_target_loss"])

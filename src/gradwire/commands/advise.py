@@ -48,10 +48,8 @@ def _advise(args, say):
         sources, targets = ([read(Path(path)) for path in paths] for paths in (args.paths, args.against))
         found = predictions(sources, targets, _benchmarked(args))
         missing = len(targets) - len(found)
-        notes = [f"Left out: {missing} of {len(targets)} runs, for which there is no run of the same codec and collective, {SAME}."] * bool(
-            missing
-        )
-        return say(comparisons(found, crossings(found), notes))
+        note = f"Left out: {missing} of {len(targets)} runs, for which there is no run of the same codec and collective, {SAME}."
+        return say(comparisons(found, crossings(found), [note] if missing else []))
     return say(summarise(_described(args) if args.dim or args.nnz else _advised(args), args.results))
 
 

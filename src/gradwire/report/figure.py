@@ -23,11 +23,8 @@ _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer"
 def draw(collection, rows):
     """matplotlib Figure of three panels for these rows; for each family of rows (models, data, ranks …) three of its own."""
     families = describe.families(rows)
-    named = [describe.labels(family) for family in families] if len(families) > 1 else [[describe.label(row) for row in rows]]
-    if len(families) == 1:
-        families = [rows]
-    every = list(dict.fromkeys(name for names in named for name in names))
-    looks = style.looks(every)
+    named = [describe.labels(family) for family in families]
+    looks = style.looks(dict.fromkeys(name for names in named for name in names))
     heights = [max(4.0, 1.9 + 0.26 * len(family)) for family in families]
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
         figure = Figure(figsize=(10, sum(heights)), dpi=160 if len(families) < 4 else 100, layout="constrained")

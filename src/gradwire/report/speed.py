@@ -74,10 +74,13 @@ def notes(rows):
     return lines
 
 
-def columns(row, rows):
-    """The row's numbers for the CSV: {name: number}."""
-    family = next((each for each in families(rows) if row in each), None)
-    speed = speeds(family)[family.index(row)] if family else Speed({}, np.nan, np.nan, np.nan)
+def columns(rows):
+    """[{name: number}]: every row's numbers for the CSV."""
+    found = {id(row): speed for family in families(rows) for row, speed in zip(family, speeds(family))}
+    return [_numbers(found.get(id(row), Speed({}, np.nan, np.nan, np.nan))) for row in rows]
+
+
+def _numbers(speed):
     named = {f"speedup_epoch_vs_{name.replace('-', '_')}": speed.epoch.get(name, np.nan) for name in ("uncompressed", "16-bit", "zipml")}
     named |= {"time_to_target_loss_s": speed.target_s, "speedup_to_target_loss": speed.target, "target_loss_excess": speed.excess}
     return named | {f"published_vs_{name.replace('-', '_')}": speed.published.get(name, np.nan) for name in ("adam-sparse", "zipml")}

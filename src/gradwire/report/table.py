@@ -38,7 +38,7 @@ def as_csv(rows):
     """One line for each row: who it is, every measure, and the range of the headline ones. Seconds, bytes; empty where unknown."""
     out = io.StringIO()
     writer = None
-    for row in rows:
+    for row, speeds in zip(rows, speed.columns(rows)):
         run = row.group.runs[0]
         cells = {"label": row.group.label, "spec": row.group.spec, "error_feedback": row.feedback, "finished": row.group.finished}
         cells |= {"repeats": len(row.group.runs), "epochs": row.epochs, "ranks": run.ranks, "cores": run.environment.get("cores", "")}
@@ -47,7 +47,7 @@ def as_csv(rows):
             cells[name] = _csv_number(spread.median)
             if name in _WITH_RANGE:
                 cells |= {f"{name}_low": _csv_number(spread.low), f"{name}_high": _csv_number(spread.high)}
-        cells |= {name: _csv_number(number) for name, number in speed.columns(row, rows).items()}
+        cells |= {name: _csv_number(number) for name, number in speeds.items()}
         if writer is None:
             writer = csv.DictWriter(out, list(cells), lineterminator="\n")
             writer.writeheader()
