@@ -1,22 +1,32 @@
 """Checkpoints: what `--resume` needs to go on as if nothing had happened.
 
-results/checkpoints/<experiment>/<run_id>/epoch-<n>.shared.ckpt holds what is equal on all ranks, written by rank 0 (parameters, and
-the optimizer's state if all ranks take the same steps), epoch-<n>.rank-<r>-of-<P>.ckpt what is one rank's own (residual and velocity,
-and its optimizer's state if it takes steps of its own). What is in them is the caller's business.
+results/checkpoints/<experiment>/<run_id>/at-<e>-<s>.shared.ckpt holds what is equal on all ranks after e epochs and s steps of the next
+one, written by rank 0 (parameters, and the optimizer's state if all ranks take the same steps); at-<e>-<s>.rank-<r>-of-<P>.ckpt what is
+one rank's own (residual and velocity, its optimizer's state if it takes steps of its own, and within an epoch what its row has so far).
+What is in them is the caller's business.
 
-Files are HDF5 without pickled objects, written aside, synced and renamed; an epoch counts when all its files are there. Older epochs
-are removed after that, and all of them when the run is finished.
+Files are HDF5 without pickled objects, written aside, synced and renamed; a place counts when all its files are there. Older ones are
+removed after that, but for the last end of an epoch: only from there another number of ranks can go on. All go when the run is finished.
 """
 
 import os
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from .errors import DataError
+
+
+class Place(NamedTuple):
+    """Where a run goes on: `epochs` are done, and `steps` of the next one, by `ranks` ranks (None: there is nothing of a rank's own)."""
+
+    epochs: int
+    steps: int = 0
+    ranks: int | None = None
 
 
 class Checkpoint:
@@ -26,20 +36,23 @@ class Checkpoint:
         self.folder = Path(results) / "checkpoints" / config.experiment / config.run_id
         self.rank, self.size = rank, size
 
-    def save(self, epoch, shared, private, barrier):
-        """Keep what the end of `epoch` looks like: two dicts of name → array or number, `private` empty on all ranks or on none.
+    def save(self, place, shared, private, barrier):
+        """Keep what `place`, (epochs, steps), looks like: two dicts of name → array or number, `private` empty on all ranks or on none.
 
         A collective call through `barrier`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
-            _write(self._shared(epoch), shared)
+            _write(self._shared(place), shared)
         if private:
-            _write(self._private(epoch), private)
+            _write(self._private(place, self.rank, self.size), private)
         barrier()
         if self.rank == 0:
-            for path in self.folder.glob("epoch-*.ckpt"):
-                if _epoch_of(path) != epoch:
+            found = [at for path in self.folder.iterdir() if (at := _place_of(path))]
+            kept = {tuple(place), max((at for at in found if at <= tuple(place) and not at[1]), default=None)}
+            for path in self.folder.iterdir():
+                others = _place_of(path) == tuple(place) and f"-of-{self.size}." not in path.name and ".shared." not in path.name
+                if _place_of(path) not in kept or others:
                     path.unlink()
 
     def clear(self, barrier):
@@ -49,28 +62,40 @@ class Checkpoint:
         barrier()
 
     def latest(self, private, rows):
-        """The last epoch below `rows`, the recorded ones, whose files are all there, else None. private: whether ranks have their own."""
-        for path in sorted(self.folder.glob("epoch-*.shared.ckpt"), key=_epoch_of, reverse=True):
-            epoch = _epoch_of(path)
-            if epoch >= rows:
+        """The last Place, of this number of ranks or else between epochs, whose files are all there, or None. It is not behind `rows`, the
+        recorded epochs. private: whether ranks have something of their own, also between epochs."""
+        files = {path.name for path in self.folder.glob("at-*.ckpt")}
+        for epochs, steps in sorted({_place_of(Path(name)) for name in files if name.endswith(".shared.ckpt")}, reverse=True):
+            if epochs > rows:
                 continue
-            if not private or all(self._private(epoch, rank).exists() for rank in range(self.size)):
-                return epoch
+            sizes = {int(name.rpartition("-of-")[2].removesuffix(".ckpt")) for name in files if name.startswith(f"at-{epochs}-{steps}.rank")}
+            whole = {size for size in sizes if all(self._private((epochs, steps), rank, size).name in files for rank in range(size))}
+            if self.size in whole:
+                return Place(epochs, steps, self.size)
+            if not steps and (whole or not private):
+                return Place(epochs, steps, max(whole, default=None))
         return None
 
-    def load(self, epoch, private):
-        """What `save` was given, shared and this rank's, as one dict. DataError for a damaged file."""
-        return _read(self._shared(epoch)) | (_read(self._private(epoch)) if private else {})
+    def load(self, place):
+        """(shared, private, others): what `save` was given at a Place. private: this rank's; or, if not as many ranks as now wrote it,
+        {} and in `others` that of each of them. DataError for a damaged file.
+        """
+        shared = _read(self._shared(place))
+        if place.ranks == self.size:
+            return shared, _read(self._private(place, self.rank, self.size)), []
+        return shared, {}, [_read(self._private(place, rank, place.ranks)) for rank in range(place.ranks or 0)]
 
-    def _shared(self, epoch):
-        return self.folder / f"epoch-{epoch}.shared.ckpt"
+    def _shared(self, place):
+        return self.folder / f"at-{place[0]}-{place[1]}.shared.ckpt"
 
-    def _private(self, epoch, rank=None):
-        return self.folder / f"epoch-{epoch}.rank-{self.rank if rank is None else rank}-of-{self.size}.ckpt"
+    def _private(self, place, rank, size):
+        return self.folder / f"at-{place[0]}-{place[1]}.rank-{rank}-of-{size}.ckpt"
 
 
-def _epoch_of(path):
-    return int(re.match(r"epoch-(\d+)\.", path.name).group(1))
+def _place_of(path):
+    """(epochs, steps) in the name of a checkpoint's file, None for another file."""
+    found = re.match(r"at-(\d+)-(\d+)\.(?:shared|rank-\d+-of-\d+)\.ckpt$", path.name)
+    return found and (int(found[1]), int(found[2]))
 
 
 def _write(path, arrays):

@@ -1,7 +1,8 @@
 """The command gradwire: its parser, and how a command starts and ends. What the commands do is in commands/.
 
 `gradwire --help` is quick: heavy imports are inside the commands that need them, and only `run` and `bench collectives` initialise MPI,
-after configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 130 interrupted.
+after configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 75 stopped
+by SIGTERM or SIGUSR1 and ready to go on with --resume, 130 interrupted.
 """
 
 import argparse

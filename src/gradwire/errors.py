@@ -26,6 +26,10 @@ class DataError(GradwireError, ValueError):
     """A data set or a gradient holds something that it must not hold."""
 
 
+class Stopped(GradwireError):
+    """A signal asked the run to stop, and it has kept all that it needs to go on."""
+
+
 def unknown(kind, name, known):
     """Text for an unknown `name`: the nearest known names first, then all of them."""
     known = sorted(set(known))

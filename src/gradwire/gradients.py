@@ -51,15 +51,16 @@ def recorded_whole(results, config, state):
 
 
 class GradientLog:
-    """Appends the gradients of one run, on rank 0. first_epoch > 0 goes on with what an interrupted run has left."""
+    """Appends the gradients of one run, on rank 0. first: the (epoch, step) that it begins with, after what an interrupted run has left."""
 
-    def __init__(self, path, config, dim, first_epoch=0):
+    def __init__(self, path, config, dim, first=(0, 0)):
         self.path, self.config, self.dim = Path(path), config, dim
         self.rows = self.entries = 0
         self.is_dense = None
-        if first_epoch and self.path.exists():
+        if any(first) and self.path.exists():
             attributes, arrays = _whole_rows(self.path)
-            self.rows, self.is_dense = int((arrays["epoch"] < first_epoch).sum()), bool(attributes["is_dense"])
+            before = (arrays["epoch"] < first[0]) | (arrays["epoch"] == first[0]) & (arrays["step"] < first[1])
+            self.rows, self.is_dense = int(before.sum()), bool(attributes["is_dense"])
             self.entries = int(arrays["offsets"][self.rows])
 
     def append(self, recorded):

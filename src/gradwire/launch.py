@@ -12,13 +12,16 @@ import traceback
 from dataclasses import dataclass
 
 from .environment import cores, find_mpiexec
-from .errors import ConfigError, GradwireError, IncompatibleError
+from .errors import ConfigError, GradwireError, IncompatibleError, Stopped
 
 PATIENCE_S = 0.5
 """How much later each further rank speaks when it fails: the abort of the first one ends the others before that."""
 
 FLUSH_S = 0.1
 """Between the message and the abort: the launcher forwards what a rank writes, and an abort may overtake it."""
+
+STOPPED = os.EX_TEMPFAIL
+"""Exit status of a run that a signal has stopped, 75: whoever started it may start it again, with --resume."""
 
 _LAUNCHERS = (
     ("Open MPI's mpiexec", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
@@ -127,7 +130,7 @@ def fail(error, comm=None):
 
     comm is None before MPI is up: then all ranks have met the same error and the launcher's rank 0 speaks.
     """
-    agreed = comm is None or isinstance(error, AgreedError)
+    agreed = comm is None or isinstance(error, AgreedError | Stopped)
     error = error.__cause__ if isinstance(error, AgreedError) else error
     code = exit_code(error)
     if agreed or comm.size == 1:
@@ -143,9 +146,11 @@ def fail(error, comm=None):
 
 
 def exit_code(error):
-    """2: usage, configuration, incompatibility. 130: interrupted. 1: all else."""
+    """2: usage, configuration, incompatibility. 75: stopped by a signal and ready to go on. 130: interrupted. 1: all else."""
     if isinstance(error, KeyboardInterrupt):
         return 130
+    if isinstance(error, Stopped):
+        return STOPPED
     return 2 if isinstance(error, ConfigError | IncompatibleError) else 1
 
 

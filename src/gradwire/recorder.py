@@ -58,6 +58,7 @@ PER_EPOCH = {
     "test_metric": ("1", "AUC (classification) or RMSE (regression) of all test rows, after the epoch"),
     "learning_rate": ("1", "learning rate of the epoch"),
     "warmup": ("1", "1 for the first epoch since the start, which summaries leave out"),
+    "ranks": ("1", "ranks of the epoch; in columns of more, the others have 0, and no vnmse"),
     "finished_at_s": ("s", "seconds since the epoch (1970), when the row was written"),
 }
 
@@ -100,6 +101,18 @@ def claim(path, state):
             lock.unlink(missing_ok=True)
 
 
+def is_claimed(path):
+    """Whether a process has the right to write the run of `path` just now."""
+    try:
+        with open(path.with_suffix(".lock")) as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class Recorder:
     """Writes one run. `create` or `resume` first, `append` per epoch, `finish` at the end."""
 
@@ -119,8 +132,8 @@ class Recorder:
             columns = file.create_group("epochs")
             for names, tail in ((PER_RANK, (ranks,)), (PER_EPOCH, ())):
                 for name, (units, description) in names.items():
-                    kind = np.int64 if units == "B" or name in ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup") else np.float64
-                    column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *tail), chunks=(64, *tail))
+                    kind = np.int64 if units == "B" or name in ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup", "ranks") else np.float64
+                    column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *[None] * len(tail)), chunks=(64, *tail))
                     column.attrs.update(units=units, description=description)
         os.replace(temporary, self.path)
 
@@ -138,17 +151,31 @@ class Recorder:
         """Write `row` (column → value or (ranks,) array) as row `epoch`, over an earlier one if a resumed run repeats it."""
         row = row | {"finished_at_s": time.time()}
         with h5py.File(self.path, "r+", locking=False) as file:
-            rows = len(file["epochs/test_loss"])
+            rows, before = file["epochs/sent_bytes"].shape
             if epoch > rows:
                 raise DataError(f"{self.path}: expected epoch {rows} or an earlier one next, got {epoch}")
             for name, column in file["epochs"].items():
-                column.resize(max(epoch + 1, len(column)), axis=0)
-                column[epoch] = row[name]
+                column.resize(max(epoch + 1, rows), axis=0)
+                if column.ndim == 1:
+                    column[epoch] = row[name]
+                else:
+                    _append_ranks(column, epoch, row[name], before, np.nan if name == "vnmse" else 0)
 
     def finish(self, params_sha256):
         with h5py.File(self.path, "r+", locking=False) as file:
             file.attrs["final_params_sha256"] = params_sha256
             file.attrs["finished"] = True
+
+
+def _append_ranks(column, epoch, values, before, nothing):
+    """Write one value for each rank. Where there are not as many ranks as in other epochs, `nothing` stands for the missing ones."""
+    ranks = len(values)
+    if ranks > before:
+        column.resize(ranks, axis=1)
+        if nothing:
+            column[:epoch, before:] = nothing
+    column[epoch] = nothing
+    column[epoch, :ranks] = values
 
 
 def write_arrays(path, schema, version, attributes, arrays):
@@ -207,7 +234,8 @@ def _check_schema(path, attributes, schema, version):
 class Run:
     """One recorded run: what `load_run` read.
 
-    config: parsed TOML. epochs: column → array of shape (epochs,) or (epochs, ranks). units: column → unit.
+    config: parsed TOML. epochs: column → array of shape (epochs,) or (epochs, ranks). units: column → unit. ranks: of the first epoch,
+    and of all others unless another number of ranks went on with the run: then epochs["ranks"] has them.
     """
 
     path: Path
@@ -243,7 +271,7 @@ def load_run(path):
             run_id=attributes["run_id"],
             finished=bool(attributes["finished"]),
             environment={name: value.item() if hasattr(value, "item") else value for name, value in file["environment"].attrs.items()},
-            epochs={name: column[:rows] for name, column in columns.items()},
+            epochs={"ranks": np.full(rows, attributes["ranks"])} | {name: column[:rows] for name, column in columns.items()},
             units={name: column.attrs["units"] for name, column in file["epochs"].items()},
             dim=int(attributes["dim"]),
             ranks=int(attributes["ranks"]),

@@ -70,7 +70,7 @@ class RunSection(Section):
     ranks: int | None = Field(None, ge=1, description="an integer ≥ 1 (ranks of the launch)")
     local_steps: int = Field(1, ge=1, description="an integer ≥ 1 (steps per exchange)")
     vnmse_samples: int = Field(8, ge=0, description="an integer ≥ 0 (sampled steps per epoch)")
-    checkpoint_every: int = Field(1, ge=0, description="an integer ≥ 0 (epochs; 0 = never)")
+    checkpoint_every: int = Field(1, ge=0, description="an integer ≥ 0 (epochs; 0 = only when a signal stops the run)")
 
     @model_validator(mode="after")
     def _exclusive(self):

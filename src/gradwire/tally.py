@@ -1,11 +1,16 @@
 """Tally: what one rank's exchanges of an epoch were, as columns of the epoch's row (recorder.py says what each is)."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from ._ext import sparse as _sparse
 from .bounds import log2_binomial
+
+
+_SUMS = ("exchanges", "nnz", "message_nnz", "overflow", "entropy_bits", "lost", "norm")
+_LEDGER = ("sent", "received", "local", "control")
 
 
 class Tally:
@@ -40,6 +45,24 @@ class Tally:
             _, rest = _sparse.add(x.keys, x.values, decoded.keys, -decoded.values)
         self.lost += float(np.square(rest, dtype=np.float64).sum())
         self.norm += float(np.square(x.values, dtype=np.float64).sum())
+
+    def state(self):
+        """Name → number, for a checkpoint within the epoch: the sums so far, and those of watch and ledger."""
+        return {f"{kind}/{name}": value for kind, (of, _) in self._sums().items() for name, value in of.items()}
+
+    def restore(self, state):
+        """Continue from `state()`."""
+        for kind, (of, put) in self._sums().items():
+            for name, value in of.items():
+                put(name, type(value)(state[f"{kind}/{name}"]))
+
+    def _sums(self):
+        """Kind → (name → value, what sets one)."""
+        watch, ledger = self.exchange.watch, self.exchange.ledger
+        dicts = {"wall": watch.wall, "cpu": watch.cpu, "uplink": ledger.uplink, "downlink": ledger.downlink}
+        owners = {"sums": (self, _SUMS), "ledger": (ledger, _LEDGER)}
+        found = {kind: (sums, sums.__setitem__) for kind, sums in dicts.items()}
+        return found | {kind: ({name: getattr(of, name) for name in names}, partial(setattr, of)) for kind, (of, names) in owners.items()}
 
     @property
     def vnmse(self):

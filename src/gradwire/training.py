@@ -5,7 +5,8 @@
 Every arrow is timed, every message's bytes are counted, one row per epoch and rank goes to HDF5 (recorder.py). Evaluation and
 the sampling of vNMSE happen outside the clock. With run.local_steps = H a rank updates by its own gradients, and every H-th step
 what these changed goes through the rest of the picture in the gradient's place (local_sgd.py): to note what a step may change and to take
-the difference counts as encode, both updates as update.
+the difference counts as encode, both updates as update. A run that is asked to stop (interruption.py) does so after a step, and can go on
+from there as if nothing had happened (checkpoint.py).
 """
 
 import hashlib
@@ -16,15 +17,18 @@ import numpy as np
 from . import data, environment
 from ._ext import rows as _rows
 from .cautions import cautions
-from .checkpoint import Checkpoint
-from .codecs.feedback import ErrorFeedback
+from .checkpoint import Checkpoint, Place
+from .codecs.feedback import ErrorFeedback, regrouped
 from .collectives.exchange import Exchange
-from .errors import DataError, GradwireError, IncompatibleError
+from .errors import DataError, GradwireError, IncompatibleError, Stopped
 from .gradients import GradientLog, Recorded, gradients_path
 from .local_sgd import LocalSteps
 from .recorder import Recorder, run_path
 from .step import Step
 from .tally import Tally
+
+
+GO_ON = "all that it needs to go on is kept: add --resume"
 
 
 class Training:
@@ -47,24 +51,28 @@ class Training:
         self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
         self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
         self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
+        self.begun = self.tally = None
+        """Of an epoch that was stopped: what the tally had. Of the epoch that runs: its tally."""
 
     def _exchange(self, epoch):
         """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
         downlink = None if self.config.downlink == "same" else self.config.downlink
         return Exchange(self.comm, self.config.uplink_at(epoch), self.collective, downlink=downlink, feedback=self.feedback)
 
-    def epoch(self, epoch, progress, record=0):
-        """All steps of one epoch; returns this rank's columns and `record` of the gradients that it exchanged, evenly spaced."""
+    def epoch(self, epoch, progress, record=0, *, first=0, interruption=None):
+        """The steps of one epoch from `first` on, until a signal; returns how many are done in all, and of the gradients that this rank
+        exchanged those of `record` steps, evenly spaced."""
         config, comm, size = self.config, self.comm, self.batch_size
         self.exchange = self._exchange(epoch)
         tally, recorded = Tally(self.exchange, self.dim), []
+        if first:
+            tally.restore(self.begun)
+        self.tally = tally
         lr, every, last = self.optimizer.lr_at(epoch), config.local_steps, self.steps_per_epoch - 1
-        order = np.arange(len(self.shard), dtype=np.uint32)
-        _rows.permute(order, len(order), Step(epoch, config.seed, comm.rank).private("rows"))
-        order = self.shard[order]
+        order = self._rows_of(epoch)
         samples, kept = self._spread(config.vnmse_samples), self._spread(record)
         comm.Barrier()
-        for i in range(self.steps_per_epoch):
+        for i in range(first, self.steps_per_epoch):
             step = Step(epoch * self.steps_per_epoch + i, config.seed, comm.rank)
             with self.exchange.watch.step():
                 gradient = self.step(order[i * size : (i + 1) * size], step, lr, (i + 1) % every == 0 or i == last)
@@ -76,7 +84,19 @@ class Training:
             if i in kept:
                 recorded.append(Recorded(gradient, comm.rank, epoch, i))
             progress.step(epoch, i)
-        return tally.columns() | {"rows": len(order), "steps": self.steps_per_epoch}, recorded
+            if interruption and gradient is not None and interruption.after_step():
+                return i + 1, recorded
+        return self.steps_per_epoch, recorded
+
+    def columns(self):
+        """This rank's columns of the epoch that was trained last."""
+        return self.tally.columns() | {"rows": len(self.shard), "steps": self.steps_per_epoch}
+
+    def _rows_of(self, epoch):
+        """This rank's rows, in the order of the epoch."""
+        order = np.arange(len(self.shard), dtype=np.uint32)
+        _rows.permute(order, len(order), Step(epoch, self.config.seed, self.comm.rank).private("rows"))
+        return self.shard[order]
 
     def _spread(self, count):
         """`count` of the steps that exchange, from the first to the last of an epoch."""
@@ -116,17 +136,24 @@ class Training:
         with watch("encode"):
             return self.local.difference()
 
-    def checkpointed(self):
-        """(shared, private): what a checkpoint keeps of all ranks, and of this one (checkpoint.py)."""
+    def checkpointed(self, within=False):
+        """(shared, private): what a checkpoint keeps of all ranks, and of this one (checkpoint.py). within: of an epoch that is not done."""
         optimizer = {f"optimizer/{name}": value for name, value in self.state.items()}
         shared, private = {"params": self.params}, {} if self.feedback is None else self.feedback.state()
         (private if self.local else shared).update(optimizer)
-        return shared, private
+        return shared, private | ({f"tally/{name}": value for name, value in self.tally.state().items()} if within else {})
 
-    def restore(self, stored):
-        """Go on from both parts of `checkpointed`, as one dict. DataError if they are of another run."""
-        if stored["params"].shape != self.params.shape:
-            raise DataError(f"expected a checkpoint of {len(self.params)} parameters, got {stored['params'].shape}")
+    def restore(self, shared, private, others=()):
+        """Go on from what `checkpointed` gave: `private` on this rank; or between epochs `others` on all ranks, if not as many as now.
+
+        DataError if it is of another run; IncompatibleError if what ranks had of their own means nothing to another number of them.
+        """
+        if shared["params"].shape != self.params.shape:
+            raise DataError(f"expected a checkpoint of {len(self.params)} parameters, got {shared['params'].shape}")
+        if others:
+            check_regroups(self.config)
+            private = regrouped(others, self.dim, self.comm.rank, self.comm.size)
+        stored = shared | private
         self.params[:] = stored["params"]
         for name, value in self.state.items():
             kept = stored[f"optimizer/{name}"]
@@ -136,6 +163,7 @@ class Training:
                 self.state[name] = type(value)(kept)
         if self.feedback is not None:
             self.feedback.restore(stored)
+        self.begun = {name.removeprefix("tally/"): value for name, value in stored.items() if name.startswith("tally/")}
 
     def evaluate(self):
         """train_loss, test_loss and test_metric, over all rows; the ranks share the work. Not timed."""
@@ -160,10 +188,22 @@ class Training:
         return digests[0]
 
 
-def train(config, comm, results, *, resume=False, progress, record_gradients=0):
+def check_regroups(config):
+    """IncompatibleError with the reason if another number of ranks cannot go on with what each rank of this run had of its own."""
+    if config.local_steps > 1:
+        own = "with run.local_steps each rank's optimizer has a state of its own, and so have the steps that it has yet to exchange"
+    elif config.error_feedback and not config.build_collective().all_encode:
+        own = f"with error feedback in {config.collective['name']} only some ranks have a residual, and which depends on their number"
+    else:
+        return
+    raise IncompatibleError(f"{config.run_id}: expected --resume on {config.ranks} ranks as before: {own}")
+
+
+def train(config, comm, results, *, resume=False, progress, record_gradients=0, interruption=None):
     """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call.
 
-    record_gradients: fresh gradients of each rank to keep per epoch (gradients.py).
+    record_gradients: fresh gradients of each rank to keep per epoch (gradients.py). Raises Stopped on all ranks if the `interruption` says
+    so before the last epoch is done: then resume=True goes on.
     """
     from mpi4py import MPI
 
@@ -172,31 +212,38 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0):
     checkpoint = Checkpoint(results, config, comm.rank, comm.size)
     recorder = Recorder(path) if comm.rank == 0 else None
     described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
+    at = Place(0)
     if resume:
-        first = _resume(training, checkpoint, recorder)
+        at = _resume(training, checkpoint, recorder, progress)
         if recorder:
-            recorder.resume(first, described)
+            recorder.resume(at.epochs, described | {"step": at.steps})
     else:
-        first = 0
         checkpoint.clear(comm.Barrier)
         if recorder:
             gradients_path(results, config).unlink(missing_ok=True)  # of an earlier run of this name
             recorder.create(config, described, training.dim, comm.size)
-    log = GradientLog(gradients_path(results, config), config, training.dim, first) if recorder and record_gradients else None
-    progress.start_run(config, first, training.steps_per_epoch)
+    log = GradientLog(gradients_path(results, config), config, training.dim, at[:2]) if recorder and record_gradients else None
+    progress.start_run(config, at.epochs, training.steps_per_epoch)
     for caution in cautions(config, training.dim, training.steps_per_epoch):
         progress.note(f"{config.run_id}: {caution}")
-    for epoch in range(first, config.epochs):
-        columns, recorded = training.epoch(epoch, progress, record_gradients)
-        ranks = comm.gather(columns)
+    for epoch in range(at.epochs, config.epochs):
+        first = at.steps if epoch == at.epochs else 0
+        done, recorded = training.epoch(epoch, progress, record_gradients, first=first, interruption=interruption)
         _collect(comm, log, recorded)
-        row = training.evaluate() | {"learning_rate": training.optimizer.lr_at(epoch), "warmup": epoch == first}
+        if done < training.steps_per_epoch:
+            checkpoint.save((epoch, done), *training.checkpointed(within=True), comm.Barrier)
+            raise Stopped(f"{config.run_id}: stopped in epoch {epoch + 1} after step {done} of {training.steps_per_epoch}; {GO_ON}")
+        ranks = comm.gather(training.columns())
+        row = training.evaluate() | {"learning_rate": training.optimizer.lr_at(epoch), "warmup": epoch == at.epochs, "ranks": comm.size}
         if recorder:
             row |= {name: [of_rank[name] for of_rank in ranks] for name in ranks[0]}
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
-        if config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0:
-            checkpoint.save(epoch, *training.checkpointed(), comm.Barrier)
+        stop = interruption and interruption.agreed()
+        if stop or config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0:
+            checkpoint.save((epoch + 1, 0), *training.checkpointed(), comm.Barrier)
+        if stop and epoch + 1 < config.epochs:
+            raise Stopped(f"{config.run_id}: stopped after epoch {epoch + 1} of {config.epochs}; {GO_ON}")
     digest = training.params_sha256()
     if recorder:
         recorder.finish(digest)
@@ -213,11 +260,13 @@ def _collect(comm, log, recorded):
             log.append(gathered)
 
 
-def _resume(training, checkpoint, recorder):
-    """Restore the last checkpoint of a recorded epoch; returns the epoch to go on with."""
+def _resume(training, checkpoint, recorder, progress):
+    """Restore the last checkpoint that is of use; returns its Place."""
     private = bool(training.checkpointed()[1])
-    epoch = training.comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None)
-    if epoch is None:
-        return 0
-    training.restore(checkpoint.load(epoch, private))
-    return epoch + 1
+    at = training.comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None)
+    if at is None:
+        return Place(0)
+    training.restore(*checkpoint.load(at))
+    if at.ranks not in (None, training.comm.size):
+        progress.note(f"{training.config.run_id}: {training.comm.size} ranks go on after epoch {at.epochs} of {at.ranks} ranks")
+    return at

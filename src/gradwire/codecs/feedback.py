@@ -97,6 +97,22 @@ class ErrorFeedback:
             self._velocity = Gradient(state["velocity_values"], self.dim, state.get("velocity_keys"))
 
 
+def regrouped(states, dim, rank, size):
+    """The `state()` of one of `size` ranks that go on with what len(states) ranks had: each of those is dealt to one of these, r to r mod size.
+
+    What the ranks owe on average, and its velocity, stays what it was: a sum over P ranks counts 1/P, so it is scaled by size / P.
+    """
+    share, found = size / len(states), {}
+    for prefix in ("", "velocity_"):
+        parts = [Gradient(s[f"{prefix}values"], dim, s.get(f"{prefix}keys")) for s in states[rank::size] if f"{prefix}values" in s]
+        total = Gradient(np.empty(0, np.float32), dim, np.empty(0, np.uint32))
+        for part in parts:
+            total = _sum(total, part, 1.0)
+        if parts or f"{prefix}values" in states[0]:
+            found |= _arrays(prefix, Gradient.trusted(total.values * np.float32(share), dim, total.keys))
+    return found
+
+
 def _arrays(prefix, gradient):
     return {f"{prefix}values": gradient.values} | ({} if gradient.is_dense else {f"{prefix}keys": gradient.keys})
 

@@ -35,6 +35,7 @@ class Hierarchical(Collective):
     name = "hierarchical"
     summary = "uncompressed inside a node, compressed between the nodes' leaders"
     paper = ""
+    all_encode = False
 
     def __post_init__(self):
         if type(self.per_node) is not int or self.per_node < 0:

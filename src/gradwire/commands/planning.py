@@ -2,10 +2,11 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from .. import launch
-from ..errors import ConfigError, IncompatibleError
+from ..errors import ConfigError, DataError, IncompatibleError
 
 
 def experiment_of(args, found, size):
@@ -32,24 +33,70 @@ def world(ranks):
     return MPI.COMM_WORLD
 
 
-def plan_of(runs, results, resume, record_gradients):
-    """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume, for finished ones without gradients, and for
-    what another network has left."""
+def plan_of(runs, results, resume, record_gradients, size):
+    """[(run, path of its file, its state)], with --resume as other ranks than these `size` have begun it. ConfigError for unfinished runs
+    without --resume, for finished ones without gradients, and for what another network has left; IncompatibleError for those that need
+    the number of ranks that began them."""
     from .. import environment
     from ..gradients import recorded_whole
     from ..recorder import run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
-    plan = [(path, run_state(path)) for path in (run_path(results, run) for run in runs)]
-    check_network([path for path, _ in plan], environment.network())
-    unfinished = [str(path) for path, state in plan if state == "unfinished"]
+    runs = [_begun(run, results, size) if resume else run for run in runs]
+    plan = [(run, path, run_state(path)) for run, path in ((run, run_path(results, run)) for run in runs)]
+    check_network([path for _, path, _ in plan], environment.network())
+    unfinished = [str(path) for _, path, state in plan if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")
     if record_gradients:
-        unrecorded = [str(path) for run, (path, state) in zip(runs, plan) if state != "missing" and not recorded_whole(results, run, state)]
+        unrecorded = [str(path) for run, path, state in plan if state != "missing" and not recorded_whole(results, run, state)]
         if unrecorded:
             raise ConfigError(f"{', '.join(unrecorded)}: begun without recorded gradients; choose another --results, or delete it")
     return plan
+
+
+def _begun(run, results, size):
+    """`run`, or if it has nothing to go on with and another number of ranks began it, that one: checked, and not being written now."""
+    from ..checkpoint import Checkpoint
+    from ..recorder import is_claimed, load_run, run_path, run_state
+    from ..training import check_regroups
+
+    own = run_path(results, run)
+    others = [replace(run, ranks=ranks) for ranks in _ranks_of(own.parent, run)] if run_state(own) == "missing" else [run]
+    found = []
+    for other in others:
+        path = run_path(results, other)
+        if not path.exists() or other != run and is_claimed(path):
+            continue
+        recorded = load_run(path)
+        if recorded.finished:
+            if other != run and recorded.epochs["ranks"][-1] == size:
+                return other  # these ranks finished it
+            continue
+        rows = len(recorded.epochs["ranks"])
+        at = Checkpoint(results, other, 0, size).latest(other.error_feedback or other.local_steps > 1, rows)
+        if at and at.ranks not in (None, size):
+            check_regroups(other)
+        if at and other != run:
+            found.append(other)
+    if len(found) > 1:
+        begun = ", ".join(str(run_path(results, other)) for other in found)
+        raise ConfigError(f"--resume: expected one run to go on with on {size} ranks, got {begun}; delete those that are not wanted")
+    return found[0] if found else run
+
+
+def _ranks_of(folder, run):
+    """Numbers of ranks of the runs in `folder` that may differ from `run` in nothing else."""
+    from ..recorder import load_run
+
+    slug = run.run_id.rpartition("-r")[0].rpartition("-")[0]
+    found = set()
+    for path in folder.glob(f"{slug}-????????-r{run.repeat}.h5"):
+        try:
+            found.add(load_run(path).ranks)
+        except (DataError, OSError, KeyError):  # of no concern here
+            continue
+    return sorted(found - {run.ranks})
 
 
 def check_network(paths, here):

@@ -4,7 +4,7 @@ import json
 from contextlib import ExitStack
 
 from .. import environment, launch
-from ..errors import ConfigError, GradwireError
+from ..errors import ConfigError, GradwireError, Stopped
 from .options import add_run_options
 from .planning import dry_run, experiment_of, plan_of, world
 
@@ -54,24 +54,31 @@ def _run(args, say):
 def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
     from .. import data, logs, recorder
+    from ..interruption import Interruption
     from ..training import train
 
     environment.keep_freed_memory()
-    plan = launch.on_root(comm, plan_of, runs, args.results, args.resume, args.record_gradients)
-    todo = [(run, state) for run, (_, state) in zip(runs, plan) if state != "finished"]
+    plan = launch.on_root(comm, plan_of, runs, args.results, args.resume, args.record_gradients, comm.size)
+    todo = [(run, state) for run, _, state in plan if state != "finished"]
     progress = logs.progress(comm.rank, [run for run, _ in todo])
-    for run, (path, state) in zip(runs, plan):
+    for run, path, state in plan:
         if state == "finished":
             progress.note(f"{run.run_id}: skipped, finished already in {path}")
     with logs.shown(progress):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
-        for run, state in todo:
-            with ExitStack() as held:
-                launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
-                record = (args.record_steps or 4) if args.record_gradients else 0
-                train(run, comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record)
-    return [path for path, _ in plan]
+        record = (args.record_steps or 4) if args.record_gradients else 0
+        with Interruption(comm) as interruption:
+            for run, state in todo:
+                if interruption.agreed():
+                    raise Stopped(f"stopped before {run.run_id}; start again with --resume")
+                with ExitStack() as held:
+                    launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
+                    train(
+                        run, comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record,
+                        interruption=interruption,
+                    )  # fmt: skip
+    return [path for _, path, _ in plan]
 
 
 def _claim(held, path, state):
