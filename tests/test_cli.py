@@ -135,7 +135,8 @@ def test_another_number_of_ranks_is_another_run(stack, here):
     first, second = (config.load("toys", ranks=ranks).runs()[0] for ranks in (1, 2))
     assert first.run_id != second.run_id
     cli.main(["run", "toys", "--codec", "none"])
-    assert [state for _, state in plan_of([first, second], "results", False, False)] == ["finished", "missing"]
+    for resume in (False, True):
+        assert [state for *_, state in plan_of([first, second], "results", resume, False, 2)] == ["finished", "missing"]
 
 
 @pytest.mark.parametrize("first", ["local", "shaped"])

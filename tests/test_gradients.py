@@ -47,9 +47,20 @@ def test_a_resumed_run_writes_over_what_it_repeats(tmp_path):
     first = [Recorded(sparse(5, seed=i), 0, i, 0) for i in range(4)]
     GradientLog(path, CONFIG, 1000).append(first)
     again = [Recorded(sparse(9, seed=10 + i), 0, i, 0) for i in range(2, 4)]
-    GradientLog(path, CONFIG, 1000, first_epoch=2).append(again)
+    GradientLog(path, CONFIG, 1000, first=(2, 0)).append(again)
     found = load_gradients(path)
     assert len(found) == 4
+    assert all(same(a.gradient, b.gradient) for a, b in zip(found, first[:2] + again))
+
+
+def test_a_run_stopped_within_an_epoch_keeps_its_gradients(tmp_path):
+    path = tmp_path / "stopped.hdf5"
+    first = [Recorded(sparse(5, seed=i), 0, 1, step) for i, step in enumerate((0, 4, 8, 12))]
+    GradientLog(path, CONFIG, 1000).append(first)
+    again = [Recorded(sparse(9, seed=10 + i), 0, 1, step) for i, step in enumerate((8, 12))]
+    GradientLog(path, CONFIG, 1000, first=(1, 7)).append(again)
+    found = load_gradients(path)
+    assert [item.step for item in found] == [0, 4, 8, 12]
     assert all(same(a.gradient, b.gradient) for a, b in zip(found, first[:2] + again))
 
 

@@ -16,7 +16,7 @@ CONFIG = SimpleNamespace(experiment="trial", run_id="natural-00000000-r0", uplin
 
 def row(epoch, ranks=3):
     columns = {name: np.arange(ranks) + epoch for name in recorder.PER_RANK}
-    return columns | {name: float(epoch) for name in recorder.PER_EPOCH if name != "finished_at_s"}
+    return columns | {name: float(epoch) for name in recorder.PER_EPOCH if name != "finished_at_s"} | {"ranks": ranks}
 
 
 @pytest.fixture
@@ -48,6 +48,28 @@ def test_a_resumed_epoch_overwrites_its_row_and_keeps_the_others(path):
     for epoch in (0, 1, 2, 1):
         recorder.Recorder(path).append(epoch, row(epoch + 10 * (epoch == 1)))
     assert gw.load_run(path).epochs["test_loss"].tolist() == [0, 11, 2]
+
+
+def test_another_number_of_ranks_may_go_on(path):
+    for epoch, ranks in enumerate((3, 3, 2, 4)):
+        recorder.Recorder(path).append(epoch, row(epoch, ranks))
+    run = gw.load_run(path)
+    assert run.epochs["ranks"].tolist() == [3, 3, 2, 4] and run.ranks == 3
+    assert run.epochs["uplink_bytes"].tolist() == [[0, 1, 2, 0], [1, 2, 3, 0], [2, 3, 0, 0], [3, 4, 5, 6]]
+    nan = np.nan
+    expected = [[0, 1, 2, nan], [1, 2, 3, nan], [2, 3, nan, nan], [3, 4, 5, 6]]
+    assert np.array_equal(run.epochs["vnmse"], expected, equal_nan=True), "who was not there has no error, not one of 0"
+    assert run.is_mixed and run.ranks_text == "3, then 2, then 4"
+    recorder.Recorder(path).append(3, row(3, 2))  # repeated by fewer
+    run = gw.load_run(path)
+    assert run.epochs["uplink_bytes"][3].tolist() == [3, 4, 0, 0] and run.ranks_text == "3, then 2"
+
+
+def test_claimed_runs_are_known(path):
+    assert not recorder.is_claimed(path)
+    with recorder.claim(path, "unfinished"):
+        assert recorder.is_claimed(path)
+    assert not recorder.is_claimed(path)
 
 
 def test_epochs_are_not_skipped(path):

@@ -36,6 +36,23 @@ def test_counts_and_baselines_of_two_exchanges():
     assert set(columns) == set(PER_RANK) - {"rows", "steps"}
 
 
+def test_a_tally_goes_on_where_another_has_stopped():
+    whole = exchanged("topk(k=1)", gradients=[(4.0, 3.0, -1.0), (0.5, 2.0)])
+    first = exchanged("topk(k=1)", gradients=[(4.0, 3.0, -1.0)])
+    state = {name: np.float64(value) if isinstance(value, float) else np.int64(value) for name, value in first.state().items()}
+    first.exchange.ledger.reset()
+    again = exchanged("topk(k=1)", gradients=[])
+    again.restore(state)
+    assert again.columns()["epoch_time_s"] == state["wall/step"]
+    again.exchange.average(gw.Gradient([0.5, 2.0], DIM, [10, 20]), gw.Step(1))
+    again.add(gw.Gradient([0.5, 2.0], DIM, [10, 20]))
+    again.sample()
+    timed = {name for name in whole.columns() if name.endswith("_s")}
+    same = {name: value for name, value in again.columns().items() if name not in timed}
+    assert same == {name: value for name, value in whole.columns().items() if name not in timed}
+    assert again.columns()["encode_wall_s"] > state["wall/encode"] > 0
+
+
 def test_slices_of_a_message_are_one_set_of_keys():
     whole, sliced = (exchanged("adam-sparse", collective).columns() for collective in ("allgather", "allgather(slices=3)"))
     assert sliced["message_nnz"] == whole["message_nnz"] == 3

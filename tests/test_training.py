@@ -1,5 +1,7 @@
 """The loop, end to end, on small libsvm files: what is recorded, and that equal runs are equal."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -103,32 +105,169 @@ RESUMABLE = {
 }
 
 
+class Signalled:
+    """An Interruption that hears a signal after so many questions."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def after_step(self):
+        return self.agreed()
+
+    def agreed(self):
+        self.left -= 1
+        return 15 if self.left < 0 else None
+
+
+class Crash(Quiet):
+    """Progress that fails after a step."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def step(self, epoch, step):
+        if (epoch, step) == self.at:
+            raise RuntimeError("crash")
+
+
+def cut(comm, folder, overrides, *, crash=None, after=None):
+    """A run that ends before its time, by a crash after a step or a signal; its path."""
+    chosen = config.load(folder / "trial.toml", overrides).runs()[0]
+    path = recorder.run_path(folder / "cut", chosen)
+    with pytest.raises(RuntimeError if crash else gw.errors.Stopped, match="crash" if crash else "add --resume"):
+        training.train(
+            chosen, comm, folder / "cut", resume=path.exists(), progress=Crash(crash), interruption=None if crash else Signalled(after)
+        )
+    comm.Barrier()
+    assert recorder.run_state(path) == "unfinished"
+    return path
+
+
 @pytest.mark.ranks(2)
-def test_resume_goes_on_as_if_nothing_had_happened(comm, shared_path, monkeypatch):
+@pytest.mark.parametrize("name", RESUMABLE)
+def test_resume_goes_on_as_if_nothing_had_happened(comm, shared_path, monkeypatch, name):
+    overrides = RESUMABLE[name]
     prepare(comm, shared_path, monkeypatch)
+    whole = run(comm, shared_path, *overrides, results="whole")
+    path = cut(comm, shared_path, overrides, crash=(2, 3))
+    kept = gw.load_run(path).epochs["epoch_time_s"]
+    resumed = run(comm, shared_path, *overrides, resume=True, results="cut")
+    assert resumed.final_params_sha256 == whole.final_params_sha256
+    assert np.array_equal(resumed.epochs["epoch_time_s"][:2], kept), "recorded epochs were run again"
+    for column in recorder.PER_RANK | recorder.PER_EPOCH:
+        if not column.endswith("_s") and column != "warmup":
+            assert np.array_equal(resumed.epochs[column], whole.epochs[column]), column
 
-    class Stop(Exception):
-        pass
 
-    class Interrupted(Quiet):
-        def step(self, epoch, step):
-            if (epoch, step) == (2, 3):
-                raise Stop
+@pytest.mark.ranks(2)
+@pytest.mark.parametrize("name", RESUMABLE)
+def test_a_stopped_run_goes_on_within_its_epoch(comm, shared_path, monkeypatch, name):
+    """Stopped after a step, after an epoch, and after another step: not one step is made again, and every sum is that of a whole run."""
+    overrides = RESUMABLE[name]
+    prepare(comm, shared_path, monkeypatch)
+    whole = run(comm, shared_path, *overrides, results="whole")
+    made = []
+    step = training.Training.step
+    monkeypatch.setattr(training.Training, "step", lambda self, *arguments: made.append(0) or step(self, *arguments))
+    path = cut(comm, shared_path, overrides, after=0)
+    assert len(gw.load_run(path).epochs["test_loss"]) == 0, "an epoch that is not done has no row"
+    exchanges = -(-whole.epochs["steps"][0, 0] // int(whole.config["run"].get("local_steps", 1)))
+    path = cut(comm, shared_path, overrides, after=int(exchanges) - 1)
+    first_epoch = gw.load_run(path).epochs
+    assert len(first_epoch["test_loss"]) == 1
+    cut(comm, shared_path, overrides, after=0)
+    resumed = run(comm, shared_path, *overrides, resume=True, results="cut")
+    assert len(made) == whole.epochs["steps"][:, 0].sum()
+    assert resumed.final_params_sha256 == whole.final_params_sha256
+    for column in recorder.PER_RANK | recorder.PER_EPOCH:
+        if not column.endswith("_s") and column != "warmup":
+            assert np.array_equal(resumed.epochs[column], whole.epochs[column]), column
+    assert np.array_equal(resumed.epochs["epoch_time_s"][0], first_epoch["epoch_time_s"][0])
+    assert (resumed.epochs["compute_wall_s"] > 0).all() and not list((shared_path / "cut").rglob("*.ckpt"))
 
-    for name, overrides in RESUMABLE.items():
-        whole = run(comm, shared_path, *overrides, results="whole")
-        chosen = config.load(shared_path / "trial.toml", overrides).runs()[0]
-        with pytest.raises(Stop):
-            training.train(chosen, comm, shared_path / "cut", progress=Interrupted())
+
+@pytest.mark.ranks(3)
+def test_other_numbers_of_ranks_go_on_between_epochs(comm, shared_path, monkeypatch):
+    """Begun by 2 of 3 ranks, gone on with by all, by one, and finished by 2."""
+    from mpi4py import MPI
+
+    prepare(comm, shared_path, monkeypatch)
+    overrides = (*FEEDBACK, "run.epochs=4")
+    chosen = config.load(shared_path / "trial.toml", overrides, ranks=2).runs()[0]
+    path = recorder.run_path(shared_path / "results", chosen)
+    some = [comm.Split(0 if comm.rank < size else MPI.UNDEFINED, comm.rank) for size in (1, 2, 3)]
+    for number, size in enumerate((2, 3, 1, 2)):
+        ranks = some[size - 1]
+        if comm.rank < size:
+            stopped = number < 3
+            with pytest.raises(gw.errors.Stopped) if stopped else nullcontext():
+                training.train(
+                    chosen,
+                    ranks,
+                    shared_path / "results",
+                    resume=number > 0,
+                    progress=Quiet(),
+                    interruption=StopAtEpochsEnd() if stopped else None,
+                )
         comm.Barrier()
-        path = recorder.run_path(shared_path / "cut", chosen)
-        assert recorder.run_state(path) == "unfinished"
-        kept = gw.load_run(path).epochs["epoch_time_s"]
-        resumed = run(comm, shared_path, *overrides, resume=True, results="cut")
-        assert resumed.final_params_sha256 == whole.final_params_sha256, name
-        assert np.array_equal(resumed.epochs["epoch_time_s"][:2], kept), "recorded epochs were run again"
-        for column in ("train_loss", "test_metric", "uplink_bytes", "vnmse", "learning_rate"):
-            assert np.array_equal(resumed.epochs[column], whole.epochs[column]), f"{name}: {column}"
+    found = gw.load_run(path)
+    assert found.finished and found.ranks == 2 and found.epochs["ranks"].tolist() == [2, 3, 1, 2]
+    assert found.ranks_text == "2, then 3, then 1, then 2"
+    loss = found.epochs["train_loss"]
+    assert (np.diff(loss) < 0).all(), "it goes on learning"
+    assert found.epochs["uplink_bytes"].astype(bool).sum(axis=1).tolist() == [2, 3, 1, 2]
+
+
+class StopAtEpochsEnd:
+    """An Interruption that hears a signal after an epoch's last step."""
+
+    def after_step(self):
+        return None
+
+    def agreed(self):
+        return 15
+
+
+@pytest.mark.ranks(2)
+def test_what_ranks_have_of_their_own_may_need_as_many_ranks(comm, shared_path, monkeypatch):
+    from gradwire.commands.planning import plan_of
+
+    prepare(comm, shared_path, monkeypatch)
+    cases = {
+        ("run.local_steps=3",): "expected --resume on 2 ranks, which began it: with run.local_steps each rank's optimizer",
+        (*FEEDBACK, "collective.name=hierarchical"): "with error feedback in hierarchical only some ranks have a residual",
+    }
+    for overrides, reason in cases.items():
+        chosen, other = (config.load(shared_path / "trial.toml", overrides, ranks=ranks).runs()[0] for ranks in (2, 3))
+        with pytest.raises(gw.errors.Stopped):
+            training.train(chosen, comm, shared_path / "own", progress=Quiet(), interruption=StopAtEpochsEnd())
+        comm.Barrier()
+        with pytest.raises(gw.IncompatibleError, match=reason):
+            plan_of([other], shared_path / "own", True, False, 3)
+        assert plan_of([chosen], shared_path / "own", True, False, 2)[0][2] == "unfinished"
+
+
+@pytest.mark.ranks(2)
+def test_resume_finds_what_another_number_of_ranks_began(comm, shared_path, monkeypatch):
+    from gradwire.commands.planning import plan_of
+
+    prepare(comm, shared_path, monkeypatch)
+    chosen, other = (config.load(shared_path / "trial.toml", FEEDBACK, ranks=ranks).runs()[0] for ranks in (2, 3))
+    results = shared_path / "found"
+    with pytest.raises(gw.errors.Stopped):
+        training.train(chosen, comm, results, progress=Quiet(), interruption=Signalled(1))
+    comm.Barrier()
+    assert plan_of([other], results, True, False, 3)[0][0] == other, "there is nothing that 3 ranks could go on with"
+    with pytest.raises(gw.errors.Stopped):
+        training.train(chosen, comm, results, resume=True, progress=Quiet(), interruption=StopAtEpochsEnd())
+    comm.Barrier()
+    assert plan_of([other], results, False, False, 3)[0][0] == other, "not without --resume"
+    run, path, state = plan_of([other], results, True, False, 3)[0]
+    assert (run, path, state) == (chosen, recorder.run_path(results, chosen), "unfinished")
+    if comm.rank == 0:
+        with recorder.claim(path, "unfinished"):
+            assert plan_of([other], results, True, False, 3)[0][0] == other, "it is being trained now"
+    comm.Barrier()
 
 
 @pytest.mark.ranks(1)
@@ -137,7 +276,7 @@ def test_a_checkpoint_of_another_dimension_is_refused(comm, shared_path, monkeyp
     trained = training.Training(config.load(shared_path / "trial.toml").runs()[0], comm)
     shared, _ = trained.checkpointed()
     with pytest.raises(gw.DataError, match=f"a checkpoint of {DIM} parameters, got"):
-        trained.restore(shared | {"params": np.zeros(5, np.float32)})
+        trained.restore(shared | {"params": np.zeros(5, np.float32)}, {})
 
 
 @pytest.mark.ranks(1, 3)
@@ -152,7 +291,8 @@ def test_local_steps_are_local_sgd(comm, shared_path, monkeypatch):
     )
     common = np.zeros(DIM)
     for epoch in range(2):
-        columns, _ = trained.epoch(epoch, Quiet())
+        trained.epoch(epoch, Quiet())
+        columns = trained.columns()
         own, nnz, found = common.copy(), 0, 0
         for rows, exchanges in steps:
             gradient, _ = trained.model.gradient(own.astype(np.float32), trained.train, rows)

@@ -51,8 +51,8 @@ class Checkpoint:
             found = [at for path in self.folder.iterdir() if (at := _place_of(path))]
             kept = {tuple(place), max((at for at in found if at <= tuple(place) and not at[1]), default=None)}
             for path in self.folder.iterdir():
-                others = _place_of(path) == tuple(place) and f"-of-{self.size}." not in path.name and ".shared." not in path.name
-                if _place_of(path) not in kept or others:
+                of_others = _place_of(path) == tuple(place) and not path.name.endswith((".shared.ckpt", f"-of-{self.size}.ckpt"))
+                if _place_of(path) not in kept or of_others:
                     path.unlink()
 
     def clear(self, barrier):
@@ -68,7 +68,9 @@ class Checkpoint:
         for epochs, steps in sorted({_place_of(Path(name)) for name in files if name.endswith(".shared.ckpt")}, reverse=True):
             if epochs > rows:
                 continue
-            sizes = {int(name.rpartition("-of-")[2].removesuffix(".ckpt")) for name in files if name.startswith(f"at-{epochs}-{steps}.rank")}
+            sizes = {
+                int(name.rpartition("-of-")[2].removesuffix(".ckpt")) for name in files if name.startswith(f"at-{epochs}-{steps}.rank")
+            }
             whole = {size for size in sizes if all(self._private((epochs, steps), rank, size).name in files for rank in range(size))}
             if self.size in whole:
                 return Place(epochs, steps, self.size)

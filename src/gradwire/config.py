@@ -21,7 +21,7 @@ import tomli_w
 from . import settings as _settings
 from . import spec
 from .codecs.warmup import at_epoch
-from .errors import ConfigError
+from .errors import ConfigError, IncompatibleError
 from .schema import NAMED, PLUGINS, CodecSection, ExperimentFile, RunSection, checked, options_of
 
 
@@ -75,6 +75,16 @@ class RunConfig:
         """Raise IncompatibleError, naming pairs that work, if codecs and collective do not fit on `size` ranks. No MPI."""
         downlink = None if self.downlink == "same" else spec.codec(self.downlink)
         self.build_collective().check(spec.codec(self.uplink), downlink, size)
+
+    def check_other_ranks(self):
+        """Raise IncompatibleError with the reason if only as many ranks as began this run can go on with what each had of its own."""
+        if self.local_steps > 1:
+            own = "with run.local_steps each rank's optimizer has a state of its own"
+        elif self.error_feedback and not self.build_collective().all_encode:
+            own = f"with error feedback in {self.collective['name']} only some ranks have a residual, and which depends on their number"
+        else:
+            return
+        raise IncompatibleError(f"{self.run_id}: expected --resume on {self.ranks} ranks, which began it: {own}")
 
     def steps_per_epoch(self, train_rows, size):
         """Synchronous steps of an epoch: those of the rank with the most rows; a shard is every size-th row."""

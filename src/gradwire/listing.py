@@ -46,9 +46,8 @@ def _about(cls):
 def run_text(run):
     """A recorder.Run: its state, configuration, environment and one line per epoch."""
     state = "finished" if run.finished else "unfinished"
-    head = (
-        f"{run.run_id} of experiment {run.experiment}: {run.spec}, {run.ranks} rank{'s' if run.ranks > 1 else ''}, dim {run.dim}, {state}"
-    )
+    ranks = f"{run.ranks_text} rank{'s' * (run.ranks_text != '1')}"
+    head = f"{run.run_id} of experiment {run.experiment}: {run.spec}, {ranks}, dim {run.dim}, {state}"
     blocks = [head, f"config\n{_indented(run.config_text.strip())}", f"environment\n{_indented(_pairs(run.environment))}", _epochs(run)]
     if run.final_params_sha256:
         blocks.append(f"final_params_sha256  {run.final_params_sha256}")

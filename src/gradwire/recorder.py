@@ -14,6 +14,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import h5py
@@ -132,7 +133,11 @@ class Recorder:
             columns = file.create_group("epochs")
             for names, tail in ((PER_RANK, (ranks,)), (PER_EPOCH, ())):
                 for name, (units, description) in names.items():
-                    kind = np.int64 if units == "B" or name in ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup", "ranks") else np.float64
+                    kind = (
+                        np.int64
+                        if units == "B" or name in ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup", "ranks")
+                        else np.float64
+                    )
                     column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *[None] * len(tail)), chunks=(64, *tail))
                     column.attrs.update(units=units, description=description)
         os.replace(temporary, self.path)
@@ -251,6 +256,17 @@ class Run:
     dim: int
     ranks: int
     final_params_sha256: str | None
+
+    @property
+    def ranks_text(self):
+        """ "4", or "4, then 2" of a run that another number of ranks went on with."""
+        counts = self.epochs["ranks"].tolist() or [self.ranks]
+        return ", then ".join(str(count) for count, _ in groupby(counts))
+
+    @property
+    def is_mixed(self):
+        """Whether different numbers of ranks have trained it."""
+        return len(set(self.epochs["ranks"].tolist())) > 1
 
 
 def load_run(path):

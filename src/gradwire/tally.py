@@ -8,7 +8,6 @@ import numpy as np
 from ._ext import sparse as _sparse
 from .bounds import log2_binomial
 
-
 _SUMS = ("exchanges", "nnz", "message_nnz", "overflow", "entropy_bits", "lost", "norm")
 _LEDGER = ("sent", "received", "local", "control")
 

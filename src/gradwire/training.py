@@ -27,7 +27,6 @@ from .recorder import Recorder, run_path
 from .step import Step
 from .tally import Tally
 
-
 GO_ON = "all that it needs to go on is kept: add --resume"
 
 
@@ -137,7 +136,7 @@ class Training:
             return self.local.difference()
 
     def checkpointed(self, within=False):
-        """(shared, private): what a checkpoint keeps of all ranks, and of this one (checkpoint.py). within: of an epoch that is not done."""
+        """(shared, private): what a checkpoint keeps of all ranks, and of this one (checkpoint.py). within: of an unfinished epoch."""
         optimizer = {f"optimizer/{name}": value for name, value in self.state.items()}
         shared, private = {"params": self.params}, {} if self.feedback is None else self.feedback.state()
         (private if self.local else shared).update(optimizer)
@@ -151,7 +150,7 @@ class Training:
         if shared["params"].shape != self.params.shape:
             raise DataError(f"expected a checkpoint of {len(self.params)} parameters, got {shared['params'].shape}")
         if others:
-            check_regroups(self.config)
+            self.config.check_other_ranks()
             private = regrouped(others, self.dim, self.comm.rank, self.comm.size)
         stored = shared | private
         self.params[:] = stored["params"]
@@ -186,17 +185,6 @@ class Training:
         if len(set(digests)) > 1:
             raise GradwireError(f"ranks ended with different parameters: {digests}")
         return digests[0]
-
-
-def check_regroups(config):
-    """IncompatibleError with the reason if another number of ranks cannot go on with what each rank of this run had of its own."""
-    if config.local_steps > 1:
-        own = "with run.local_steps each rank's optimizer has a state of its own, and so have the steps that it has yet to exchange"
-    elif config.error_feedback and not config.build_collective().all_encode:
-        own = f"with error feedback in {config.collective['name']} only some ranks have a residual, and which depends on their number"
-    else:
-        return
-    raise IncompatibleError(f"{config.run_id}: expected --resume on {config.ranks} ranks as before: {own}")
 
 
 def train(config, comm, results, *, resume=False, progress, record_gradients=0, interruption=None):
@@ -240,7 +228,7 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
         stop = interruption and interruption.agreed()
-        if stop or config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0:
+        if stop or (config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0):
             checkpoint.save((epoch + 1, 0), *training.checkpointed(), comm.Barrier)
         if stop and epoch + 1 < config.epochs:
             raise Stopped(f"{config.run_id}: stopped after epoch {epoch + 1} of {config.epochs}; {GO_ON}")

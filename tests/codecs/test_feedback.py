@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gradwire as gw
+from gradwire.codecs.feedback import regrouped
 
 SPECS = [
     "topk(ratio=0.1)+natural",
@@ -200,3 +201,22 @@ def test_a_bad_momentum_is_refused(momentum):
 def test_a_bad_masking_is_refused():
     with pytest.raises(gw.ConfigError, match="masking as True or False, got 1"):
         gw.ErrorFeedback(9, 0.9, 1)
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4), (3, 2), (2, 3), (1, 3), (3, 1)])
+@pytest.mark.parametrize("dense", [False, True])
+def test_another_number_of_ranks_owes_the_same_mean(before, after, dense):
+    rng, old = np.random.default_rng(before), [gw.ErrorFeedback(DIM, momentum=0.5, masking=False) for _ in range(before)]
+    for feedback in old:
+        sent = feedback.compensate(draw(rng, dense))
+        feedback.update(sent, gw.Gradient(sent.values[::2], DIM, np.arange(DIM)[::2] if dense else sent.keys[::2]))
+    new = [gw.ErrorFeedback(DIM, momentum=0.5, masking=False) for _ in range(after)]
+    for rank, feedback in enumerate(new):
+        feedback.restore(regrouped([each.state() for each in old], DIM, rank, after))
+    for of in ("residual", "velocity"):
+        owed, owes = (np.mean([getattr(each, of).astype(np.float64) for each in ranks], axis=0) for ranks in (old, new))
+        assert np.abs(owed).max() > 0
+        terms = np.mean([np.abs(getattr(each, of)) for each in old], axis=0)
+        assert (np.abs(owes - owed) <= 1e-6 * terms).all()
+    if before < after:
+        assert not new[-1].residual.any(), "a new rank owes nothing"

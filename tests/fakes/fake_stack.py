@@ -31,7 +31,11 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
             recorder.create(config, {"hosts": "here", "mpi": "a library\nof many words"}, 100, comm.size)
         progress.start_run(config, 0, 5)
         for epoch in range(1 if wanted == "unfinished" else config.epochs):
-            row = dict.fromkeys(PER_EPOCH, 0.5 + epoch) | {name: [2.0 + rank for rank in range(comm.size)] for name in PER_RANK}
+            row = (
+                dict.fromkeys(PER_EPOCH, 0.5 + epoch)
+                | {"ranks": comm.size}
+                | {name: [2.0 + rank for rank in range(comm.size)] for name in PER_RANK}
+            )
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
         if wanted != "unfinished":

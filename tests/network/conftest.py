@@ -48,7 +48,7 @@ def make_run():
         columns["comm_wait_s"] = 0.5 * columns["comm_wall_s"]
         columns |= _counts(epochs, ranks, steps, nbytes, down if collective != "allgather" else (ranks - 1) * nbytes, dim, nnz)
         columns |= {name: np.full(epochs, loss) for name in ("train_loss", "test_loss", "test_metric")}
-        columns["warmup"] = np.arange(epochs) == 0
+        columns |= {"warmup": np.arange(epochs) == 0, "ranks": np.full(epochs, ranks)}
         columns["epoch_time_s"][0] *= 5  # the warm-up must not count
         base = {"data": {"name": "flights"}, "model": {"name": "logistic"}, "optimizer": {"name": "adam"}, "codec": {"uplink": spec}}
         base |= {"collective": {"name": collective}, "run": {"epochs": epochs, "batch_size": 100, "seed": 0}}

@@ -38,7 +38,7 @@ def _columns(epochs, ranks, key_bytes, value_bytes, dense, vnmse, seed):
     column |= {"dense_baseline_bytes": nnz * 0 + 4 * DIM * STEPS, "sparse_baseline_bytes": 8 * nnz, "entropy_bound_bytes": 0.7 * nnz}
     loss = 0.43 + 0.1 * np.exp(-np.arange(1, epochs + 1.0)) * (1 + vnmse) + 0.002 * rng.random()
     column |= {"train_loss": loss - 0.01, "test_loss": loss, "test_metric": 0.80 - 0.1 * (loss - 0.43)}
-    return column | {"warmup": np.arange(epochs) == 0}
+    return column | {"warmup": np.arange(epochs) == 0, "ranks": np.full(epochs, ranks)}
 
 
 @pytest.fixture

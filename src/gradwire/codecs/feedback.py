@@ -98,7 +98,7 @@ class ErrorFeedback:
 
 
 def regrouped(states, dim, rank, size):
-    """The `state()` of one of `size` ranks that go on with what len(states) ranks had: each of those is dealt to one of these, r to r mod size.
+    """The `state()` of one of `size` ranks that go on with what len(states) ranks had: that of rank r goes to rank r mod size.
 
     What the ranks owe on average, and its velocity, stays what it was: a sum over P ranks counts 1/P, so it is scaled by size / P.
     """

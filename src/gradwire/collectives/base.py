@@ -45,7 +45,8 @@ class Collective(Configured):
     """Averages gradients over the ranks of a communicator.
 
     accepts: the reductions that it can carry. has_downlink: whether the average is encoded again on its way back.
-    all_encode: whether every rank encodes its gradient, and has a residual of its own with error feedback. needs_dense: whether gradients are made dense before they are encoded, unless the codec sums sparse ones.
+    all_encode: whether every rank encodes its gradient, and with error feedback has a residual of its own.
+    needs_dense: whether gradients are made dense before they are encoded, unless the codec sums sparse ones.
     """
 
     accepts: ClassVar[frozenset[Reduction]] = frozenset(Reduction)

@@ -59,14 +59,13 @@ def _begun(run, results, size):
     """`run`, or if it has nothing to go on with and another number of ranks began it, that one: checked, and not being written now."""
     from ..checkpoint import Checkpoint
     from ..recorder import is_claimed, load_run, run_path, run_state
-    from ..training import check_regroups
 
     own = run_path(results, run)
     others = [replace(run, ranks=ranks) for ranks in _ranks_of(own.parent, run)] if run_state(own) == "missing" else [run]
     found = []
     for other in others:
         path = run_path(results, other)
-        if not path.exists() or other != run and is_claimed(path):
+        if not path.exists() or (other != run and is_claimed(path)):
             continue
         recorded = load_run(path)
         if recorded.finished:
@@ -76,7 +75,7 @@ def _begun(run, results, size):
         rows = len(recorded.epochs["ranks"])
         at = Checkpoint(results, other, 0, size).latest(other.error_feedback or other.local_steps > 1, rows)
         if at and at.ranks not in (None, size):
-            check_regroups(other)
+            other.check_other_ranks()
         if at and other != run:
             found.append(other)
     if len(found) > 1:

@@ -140,6 +140,8 @@ def of_run(run, clock=None):
     """
     if not n_epochs(run):
         raise DataError(f"{run.path}: expected at least one finished epoch, got none")
+    if run.is_mixed:
+        raise DataError(f"{run.path}: expected epochs of one number of ranks, got {run.ranks_text}")
     shared = run.environment.get("ranks_per_host", 0) > run.environment.get("cores", np.inf)
     clock = clock or ("cpu" if shared else "wall")
     collective, ranks, options = run.config["collective"]["name"], run.ranks, run.config["collective"]

@@ -36,7 +36,7 @@ def title(family):
     """What the rows of a family share: "logistic on flights, gather_bcast, 4 ranks, measured on local"."""
     run = family[0].group.runs[0]
     model, data, collective = (run.config.get(section, {}).get("name", "?") for section in ("model", "data", "collective"))
-    return f"{model} on {data}, {collective}, {run.ranks} rank{'s' * (run.ranks != 1)}, {network(run)}"
+    return f"{model} on {data}, {collective}, {run.ranks_text} rank{'s' * (run.ranks_text != '1')}, {network(run)}"
 
 
 def _marked(name, row):
@@ -52,7 +52,7 @@ def headline(collection, rows):
 
 def machine(rows):
     """ "4 ranks on 2 cores, measured on local"; a list where rows differ."""
-    ranks = _each(rows, lambda run: run.ranks)
+    ranks = _each(rows, lambda run: run.ranks_text)
     cores = _each(rows, lambda run: run.environment.get("cores", "unknown"))
     return f"{ranks} rank{'' if ranks == '1' else 's'} on {cores} core{'' if cores == '1' else 's'}, {_each(rows, network)}"
 

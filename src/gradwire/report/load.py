@@ -74,6 +74,7 @@ def collect(results, experiment, paths=None):
             notes.append(f"Left out: {run.run_id} has no finished epoch yet.")
     if not runs:
         raise DataError(f"experiment {experiment!r} has no run with a finished epoch. {' '.join(notes)}")
+    notes += [f"{run.run_id}: trained by {run.ranks_text} ranks." for run in runs if run.is_mixed]
     notes += [f"Unfinished: {run.run_id} after {n_epochs(run)} epochs." for run in runs if not run.finished]
     return Collection(experiment, _grouped(runs), tuple(notes))
 
@@ -138,7 +139,11 @@ def _settings(run):
     flat = {key: value for key, value in flat.items() if key not in _NOT_A_SETTING and not key.startswith("sweep.")}
     flat["codec.error_feedback"] = has_feedback(run)
     network, rate = run.environment.get("network", "local"), run.environment.get("link_rate_bps", math.nan)
-    return flat | {"codec.uplink": run.spec, "ranks": run.ranks, "network": f"{network} {rate / 1e6:g} Mbit/s" if rate > 0 else network}
+    return flat | {
+        "codec.uplink": run.spec,
+        "ranks": run.ranks_text,
+        "network": f"{network} {rate / 1e6:g} Mbit/s" if rate > 0 else network,
+    }
 
 
 def labels(runs):

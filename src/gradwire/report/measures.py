@@ -86,7 +86,7 @@ def cumulative_time_s(run):
 
 def cumulative_bytes(run):
     """float (epochs,): bytes up and down at the end of each epoch, mean over ranks."""
-    return np.cumsum((column(run, "uplink_bytes") + column(run, "downlink_bytes")).mean(axis=1))
+    return np.cumsum((column(run, "uplink_bytes") + column(run, "downlink_bytes")).sum(axis=1) / column(run, "ranks"))
 
 
 def _slowest_rank(run, name):
@@ -99,7 +99,7 @@ def _of_run(run):
     cpu = sum(column(run, f"{phase}_cpu_s") for phase in PHASES)
     numbers["cpu_s"] = np.median(cpu.max(axis=1)[chosen])
     total = {name: column(run, name)[chosen].sum(dtype=float) for name in (*_BYTES, *_BASELINES, *_COUNTS)}
-    cells = int(chosen.sum()) * run.ranks
+    cells = int(column(run, "ranks")[chosen].sum())
     numbers |= {name: total[name] / cells for name in _BYTES}
     dense, sparse = _baselines(run, chosen, total)
     numbers["ratio_to_dense_fp32"] = _ratio(dense, total["uplink_bytes"])

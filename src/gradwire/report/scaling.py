@@ -13,7 +13,8 @@ from .measures import PHASES, steady
 
 
 def blocks(rows):
-    """Three blocks, or none if all rows have as many ranks."""
+    """Three blocks, or none if all rows have as many ranks. A run that two numbers of ranks have trained is in none."""
+    rows = [row for row in rows if not any(run.is_mixed for run in row.group.runs)]
     ranks = sorted({row.group.runs[0].ranks for row in rows})
     if len(ranks) < 2:
         return []

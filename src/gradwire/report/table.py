@@ -41,7 +41,7 @@ def as_csv(rows):
     for row, speeds in zip(rows, speed.columns(rows)):
         run = row.group.runs[0]
         cells = {"label": row.group.label, "spec": row.group.spec, "error_feedback": row.feedback, "finished": row.group.finished}
-        cells |= {"repeats": len(row.group.runs), "epochs": row.epochs, "ranks": run.ranks, "cores": run.environment.get("cores", "")}
+        cells |= {"repeats": len(row.group.runs), "epochs": row.epochs, "ranks": run.ranks_text, "cores": run.environment.get("cores", "")}
         cells |= {"network": run.environment.get("network", "")}
         for name, spread in row.measures.items():
             cells[name] = _csv_number(spread.median)
