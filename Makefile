@@ -10,6 +10,7 @@ EXPERIMENT  ?= experiments/quickstart.toml
 ARGS        ?=
 PYTEST_ARGS ?=
 FUZZ_N      ?= 1000000
+KILLS       ?= 200
 FUZZ_ARGS   ?=
 
 BIN     := $(VENV)/bin
@@ -20,12 +21,12 @@ COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-unde
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run lab test lint fuzz bench figures tables clean
+.PHONY: help run lab test lint fuzz kills bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS='
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS= KILLS=$(KILLS)'
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
 	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
@@ -49,6 +50,9 @@ fuzz: $(VENV)/.with-test ## FUZZ_N damaged inputs to each family of decoders und
 	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" PYTHONPATH=build/sanitized/lib PYTHONMALLOC=malloc \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python tests/fuzz.py -n $(FUZZ_N) $(FUZZ_ARGS)
+
+kills: $(VENV)/.with-test ## kill a run KILLS times at random moments, resume it each time, compare it with one that nobody touched
+	$(BIN)/python tests/kills.py -n $(KILLS)
 
 bench: $(VENV)/.with-test ## gradient kernels, parsers and all codecs, beside other libraries (ARGS: options of gradwire bench codecs)
 	$(BIN)/gradwire bench compute

@@ -25,6 +25,7 @@ def save(tmp_path, place, ranks=2, private=True):
     for rank in reversed(range(ranks)):
         own = feedback(rank + 1.0).state() if private else {}
         Checkpoint(tmp_path, CONFIG, rank, ranks).save(place, shared, own, lambda: None)
+    Checkpoint(tmp_path, CONFIG, 0, ranks).prune(place)
 
 
 def names(tmp_path):
@@ -84,3 +85,12 @@ def test_damage_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(gw.DataError, match="not a whole checkpoint"):
         Checkpoint(tmp_path, CONFIG, 0, 1).load(Place(1, 0, 1))
+
+
+def test_what_was_kept_before_stays_until_the_new_place_counts(tmp_path):
+    save(tmp_path, (1, 0), ranks=1)
+    Checkpoint(tmp_path, CONFIG, 0, 1).save((2, 0), {"params": np.zeros(6, np.float32)}, feedback(1.0).state(), lambda: None)
+    checkpoint = Checkpoint(tmp_path, CONFIG, 0, 1)
+    assert checkpoint.latest(True, rows=1) == Place(1, 0, 1) and checkpoint.latest(True, rows=2) == Place(2, 0, 1)
+    checkpoint.prune((2, 0))
+    assert checkpoint.latest(True, rows=1) is None

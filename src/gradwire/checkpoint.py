@@ -39,7 +39,7 @@ class Checkpoint:
     def save(self, place, shared, private, barrier):
         """Keep what `place`, (epochs, steps), looks like: two dicts of name → array or number, `private` empty on all ranks or on none.
 
-        A collective call through `barrier`.
+        A collective call through `barrier`. What was kept before stays until `prune`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
@@ -47,6 +47,9 @@ class Checkpoint:
         if private:
             _write(self._private(place, self.rank, self.size), private)
         barrier()
+
+    def prune(self, place):
+        """Forget what is not needed any more now that the run can go on from `place`, which was saved last."""
         if self.rank == 0:
             found = [at for path in self.folder.iterdir() if (at := _place_of(path))]
             kept = {tuple(place), max((at for at in found if at <= tuple(place) and not at[1]), default=None)}

@@ -220,16 +220,20 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
         _collect(comm, log, recorded)
         if done < training.steps_per_epoch:
             checkpoint.save((epoch, done), *training.checkpointed(within=True), comm.Barrier)
+            checkpoint.prune((epoch, done))
             raise Stopped(f"{config.run_id}: stopped in epoch {epoch + 1} after step {done} of {training.steps_per_epoch}; {GO_ON}")
         ranks = comm.gather(training.columns())
         row = training.evaluate() | {"learning_rate": training.optimizer.lr_at(epoch), "warmup": epoch == at.epochs, "ranks": comm.size}
+        stop = interruption and interruption.agreed()
+        due = stop or (config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0)
+        if due:  # before its row is there: a recorded epoch is never trained again
+            checkpoint.save((epoch + 1, 0), *training.checkpointed(), comm.Barrier)
         if recorder:
             row |= {name: [of_rank[name] for of_rank in ranks] for name in ranks[0]}
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
-        stop = interruption and interruption.agreed()
-        if stop or (config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0):
-            checkpoint.save((epoch + 1, 0), *training.checkpointed(), comm.Barrier)
+        if due:
+            checkpoint.prune((epoch + 1, 0))
         if stop and epoch + 1 < config.epochs:
             raise Stopped(f"{config.run_id}: stopped after epoch {epoch + 1} of {config.epochs}; {GO_ON}")
     digest = training.params_sha256()
