@@ -9,6 +9,7 @@ import pytest
 
 import gradwire as gw
 from gradwire import config, spec, training
+from gradwire.checkpoint import Checkpoint
 from gradwire.collectives.exchange import Exchange
 from gradwire.logs import Quiet
 
@@ -123,6 +124,39 @@ def test_all_ranks_have_the_same_parameters_after_50_steps(comm, load, pairs, mo
             assert run.params_sha256() and np.isfinite(run.params).all() and run.params.any(), f"{collective} {codec} {name}"
             trained += 1
     assert trained > 100 and means.looked_at > 150
+
+
+class StopAfter:
+    """An Interruption that hears a signal after so many exchanges."""
+
+    def __init__(self, exchanges):
+        self.left = exchanges
+
+    def after_step(self):
+        self.left -= 1
+        return None if self.left else 15
+
+
+@pytest.mark.ranks(1, 3)
+def test_every_pair_goes_on_as_if_it_had_not_been_stopped(comm, load, pairs, shared_path):
+    """With error feedback wherever it holds, else without; stopped within the epoch, and gone on with by a Training that knows nothing."""
+    fed = 0
+    for number, (collective, codec) in enumerate(pairs):
+        around = () if keeps_growing(codec) else AROUND[("feedback", "momentum", "all")[number % 3]]
+        chosen = load(collective, codec, *around)
+        fed += bool(around)
+        whole, before, after = (training.Training(chosen, comm) for _ in range(3))
+        whole.epoch(0, Quiet())
+        done, _ = before.epoch(0, Quiet(), interruption=StopAfter(1 + number % 5))
+        assert 0 < done < STEPS
+        checkpoint = Checkpoint(shared_path, chosen, comm.rank, comm.size)
+        checkpoint.save((0, done), *before.checkpointed(within=True), comm.Barrier)
+        after.restore(*checkpoint.load(checkpoint.latest(True, 0)))
+        assert after.epoch(0, Quiet(), first=done)[0] == STEPS
+        assert after.params_sha256() == whole.params_sha256(), f"{collective} {codec} {around}"
+        same = [{name: value for name, value in run.columns().items() if not name.endswith("_s")} for run in (whole, after)]
+        np.testing.assert_equal(*same)
+    assert fed > 60
 
 
 @pytest.mark.ranks(1, 3)
