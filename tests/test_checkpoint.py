@@ -59,5 +59,14 @@ def test_damage_is_refused(tmp_path):
     save(tmp_path, 0, ranks=1)
     path = tmp_path / "checkpoints" / "trial" / "natural-0-r0" / "epoch-0.shared.ckpt"
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(gw.DataError, match="not a whole checkpoint"):
+    with pytest.raises(gw.DataError, match="not a whole array file"):
         Checkpoint(tmp_path, CONFIG, 0, 1).load(0, True)
+
+
+def test_what_crashed_processes_left_is_removed_by_the_next_save(tmp_path):
+    save(tmp_path, 0)
+    folder = tmp_path / "checkpoints" / "trial" / "natural-0-r0"
+    (folder / "epoch-1.shared.ckpt.77-0badf00d.part").write_bytes(b"half")
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(True, rows=2) == 0
+    save(tmp_path, 1)
+    assert {path.name for path in folder.iterdir()} == {"epoch-1.shared.ckpt", "epoch-1.rank-0-of-2.ckpt", "epoch-1.rank-1-of-2.ckpt"}

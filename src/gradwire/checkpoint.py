@@ -4,19 +4,15 @@ results/checkpoints/<experiment>/<run_id>/epoch-<n>.shared.ckpt holds what is eq
 the optimizer's state if all ranks take the same steps), epoch-<n>.rank-<r>-of-<P>.ckpt what is one rank's own (residual and velocity,
 and its optimizer's state if it takes steps of its own). What is in them is the caller's business.
 
-Files are HDF5 without pickled objects, written aside, synced and renamed; an epoch counts when all its files are there. Older epochs
-are removed after that, and all of them when the run is finished.
+Each is an array file (arrayfile.py), which is whole or refused; an epoch counts when all its files are there. Older epochs are removed
+after that, with what crashed processes have left half written, and all of them when the run is finished.
 """
 
-import os
 import re
 import shutil
 from pathlib import Path
 
-import h5py
-import numpy as np
-
-from .errors import DataError
+from . import arrayfile
 
 
 class Checkpoint:
@@ -33,14 +29,16 @@ class Checkpoint:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
-            _write(self._shared(epoch), shared)
+            arrayfile.write(self._shared(epoch), shared)
         if private:
-            _write(self._private(epoch), private)
+            arrayfile.write(self._private(epoch), private)
         barrier()
         if self.rank == 0:
             for path in self.folder.glob("epoch-*.ckpt"):
                 if _epoch_of(path) != epoch:
                     path.unlink()
+            for path in arrayfile.leftovers(self.folder):
+                path.unlink()
 
     def clear(self, barrier):
         """Forget what an earlier run, or this one now that it is finished, has kept. A collective call through `barrier`."""
@@ -60,7 +58,7 @@ class Checkpoint:
 
     def load(self, epoch, private):
         """What `save` was given, shared and this rank's, as one dict. DataError for a damaged file."""
-        return _read(self._shared(epoch)) | (_read(self._private(epoch)) if private else {})
+        return arrayfile.read(self._shared(epoch)) | (arrayfile.read(self._private(epoch)) if private else {})
 
     def _shared(self, epoch):
         return self.folder / f"epoch-{epoch}.shared.ckpt"
@@ -71,23 +69,3 @@ class Checkpoint:
 
 def _epoch_of(path):
     return int(re.match(r"epoch-(\d+)\.", path.name).group(1))
-
-
-def _write(path, arrays):
-    temporary = path.with_suffix(".part")
-    with h5py.File(temporary, "w", locking=False) as file:
-        for name, value in arrays.items():
-            file.create_dataset(name, data=value, fletcher32=np.ndim(value) > 0 and np.size(value) > 0)
-    with open(temporary, "rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-
-
-def _read(path):
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            found = {}
-            file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-            return found
-    except OSError as error:
-        raise DataError(f"{path}: not a whole checkpoint: {error}") from error
