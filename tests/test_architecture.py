@@ -23,7 +23,7 @@ LAYERS = """
     models
     settings schema
     config
-    logs environment local_sgd cautions tally interruption
+    logs environment local_sgd cautions tally interruption arrayfile
     recorder checkpoint
     gradients
     __init__
@@ -42,7 +42,7 @@ IMPORTS_UPWARDS_INSIDE_FUNCTIONS = {"spec.py", "__init__.py"}
 
 MPI_ANYWHERE = ("collectives/", "training.py", "bench/", "network/")
 MPI_INSIDE_FUNCTIONS = ("commands/", "interruption.py")
-PLACES = {"mpi4py": MPI_ANYWHERE, "h5py": ("recorder.py", "checkpoint.py"), "matplotlib": ("report/",)}
+PLACES = {"mpi4py": MPI_ANYWHERE, "h5py": ("recorder.py",), "matplotlib": ("report/",)}
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 

@@ -83,7 +83,7 @@ def test_damage_is_refused(tmp_path):
     save(tmp_path, (1, 0), ranks=1)
     path = tmp_path / "checkpoints" / "trial" / "natural-0-r0" / "at-1-0.shared.ckpt"
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(gw.DataError, match="not a whole checkpoint"):
+    with pytest.raises(gw.DataError, match="not a whole array file"):
         Checkpoint(tmp_path, CONFIG, 0, 1).load(Place(1, 0, 1))
 
 
@@ -94,3 +94,12 @@ def test_what_was_kept_before_stays_until_the_new_place_counts(tmp_path):
     assert checkpoint.latest(True, rows=1) == Place(1, 0, 1) and checkpoint.latest(True, rows=2) == Place(2, 0, 1)
     checkpoint.prune((2, 0))
     assert checkpoint.latest(True, rows=1) is None
+
+
+def test_what_crashed_processes_left_is_removed_by_the_next_save(tmp_path):
+    save(tmp_path, (0, 5))
+    folder = tmp_path / "checkpoints" / "trial" / "natural-0-r0"
+    (folder / "at-1-0.shared.ckpt.77-0badf00d.part").write_bytes(b"half")
+    assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(True, rows=2) == Place(0, 5, 2)
+    save(tmp_path, (1, 0))
+    assert names(tmp_path) == ["at-1-0.rank-0-of-2.ckpt", "at-1-0.rank-1-of-2.ckpt", "at-1-0.shared.ckpt"]

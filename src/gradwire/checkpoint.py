@@ -5,20 +5,17 @@ one, written by rank 0 (parameters, and the optimizer's state if all ranks take 
 one rank's own (residual and velocity, its optimizer's state if it takes steps of its own, and within an epoch what its row has so far).
 What is in them is the caller's business.
 
-Files are HDF5 without pickled objects, written aside, synced and renamed; a place counts when all its files are there. Older ones are
-removed after that, but for the last end of an epoch: only from there another number of ranks can go on. All go when the run is finished.
+Each is an array file (arrayfile.py), which is whole or refused; a place counts when all its files are there. What came before is removed
+after that, with what crashed processes have left half written, but for the last end of an epoch: only from there another number of ranks
+can go on. All go when the run is finished.
 """
 
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
-import numpy as np
-
-from .errors import DataError
+from . import arrayfile
 
 
 class Place(NamedTuple):
@@ -43,9 +40,9 @@ class Checkpoint:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
-            _write(self._shared(place), shared)
+            arrayfile.write(self._shared(place), shared)
         if private:
-            _write(self._private(place, self.rank, self.size), private)
+            arrayfile.write(self._private(place, self.rank, self.size), private)
         barrier()
 
     def prune(self, place):
@@ -55,7 +52,7 @@ class Checkpoint:
             kept = {tuple(place), max((at for at in found if at <= tuple(place) and not at[1]), default=None)}
             for path in self.folder.iterdir():
                 of_others = _place_of(path) == tuple(place) and not path.name.endswith((".shared.ckpt", f"-of-{self.size}.ckpt"))
-                if _place_of(path) not in kept or of_others:
+                if _place_of(path) not in kept or of_others:  # also what crashed processes have left half written
                     path.unlink()
 
     def clear(self, barrier):
@@ -67,13 +64,12 @@ class Checkpoint:
     def latest(self, private, rows):
         """The last Place, of this number of ranks or else between epochs, whose files are all there, or None. It is not behind `rows`, the
         recorded epochs. private: whether ranks have something of their own, also between epochs."""
-        files = {path.name for path in self.folder.glob("at-*.ckpt")}
+        files = {path.name for path in self.folder.glob("at-*.ckpt") if _place_of(path)}
         for epochs, steps in sorted({_place_of(Path(name)) for name in files if name.endswith(".shared.ckpt")}, reverse=True):
             if epochs > rows:
                 continue
-            sizes = {
-                int(name.rpartition("-of-")[2].removesuffix(".ckpt")) for name in files if name.startswith(f"at-{epochs}-{steps}.rank")
-            }
+            own = [name for name in files if name.startswith(f"at-{epochs}-{steps}.rank")]
+            sizes = {int(name.rpartition("-of-")[2].removesuffix(".ckpt")) for name in own}
             whole = {size for size in sizes if all(self._private((epochs, steps), rank, size).name in files for rank in range(size))}
             if self.size in whole:
                 return Place(epochs, steps, self.size)
@@ -85,10 +81,10 @@ class Checkpoint:
         """(shared, private, others): what `save` was given at a Place. private: this rank's; or, if not as many ranks as now wrote it,
         {} and in `others` that of each of them. DataError for a damaged file.
         """
-        shared = _read(self._shared(place))
+        shared = arrayfile.read(self._shared(place))
         if place.ranks == self.size:
-            return shared, _read(self._private(place, self.rank, self.size)), []
-        return shared, {}, [_read(self._private(place, rank, place.ranks)) for rank in range(place.ranks or 0)]
+            return shared, arrayfile.read(self._private(place, self.rank, self.size)), []
+        return shared, {}, [arrayfile.read(self._private(place, rank, place.ranks)) for rank in range(place.ranks or 0)]
 
     def _shared(self, place):
         return self.folder / f"at-{place[0]}-{place[1]}.shared.ckpt"
@@ -101,23 +97,3 @@ def _place_of(path):
     """(epochs, steps) in the name of a checkpoint's file, None for another file."""
     found = re.match(r"at-(\d+)-(\d+)\.(?:shared|rank-\d+-of-\d+)\.ckpt$", path.name)
     return found and (int(found[1]), int(found[2]))
-
-
-def _write(path, arrays):
-    temporary = path.with_suffix(".part")
-    with h5py.File(temporary, "w", locking=False) as file:
-        for name, value in arrays.items():
-            file.create_dataset(name, data=value, fletcher32=np.ndim(value) > 0 and np.size(value) > 0)
-    with open(temporary, "rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
-
-
-def _read(path):
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            found = {}
-            file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-            return found
-    except OSError as error:
-        raise DataError(f"{path}: not a whole checkpoint: {error}") from error

@@ -147,6 +147,10 @@ class Training:
 
         DataError if it is of another run; IncompatibleError if what ranks had of their own means nothing to another number of them.
         """
+        wanted = {"params", *(f"optimizer/{name}" for name in self.state)} | ({"values"} if self.feedback is not None else set())
+        for kept in others or [private]:
+            if missing := wanted - shared.keys() - kept.keys():
+                raise DataError(f"expected a checkpoint with {', '.join(sorted(missing))}, got one without")
         if shared["params"].shape != self.params.shape:
             raise DataError(f"expected a checkpoint of {len(self.params)} parameters, got {shared['params'].shape}")
         if others:
