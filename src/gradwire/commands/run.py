@@ -3,7 +3,7 @@
 import json
 from contextlib import ExitStack
 
-from .. import environment, launch
+from .. import alike, environment, launch
 from ..errors import ConfigError, GradwireError
 from .options import add_run_options
 from .planning import dry_run, experiment_of, plan_of, world
@@ -41,6 +41,7 @@ def _run(args, say):
         raise error or problem from None
     try:
         launch.agree(comm, error)
+        alike.check(comm, experiment.runs(), args)
         paths = _train_all(experiment.runs(), args, comm)
         if comm.rank == 0:
             from ..report import summarise
@@ -55,6 +56,7 @@ def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
     from .. import data, logs, recorder
     from ..training import train
+    from ..watchdog import Watchdog
 
     environment.keep_freed_memory()
     plan = launch.on_root(comm, plan_of, runs, args.results, args.resume, args.record_gradients)
@@ -66,11 +68,13 @@ def _train_all(runs, args, comm):
     with logs.shown(progress):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
-        for run, state in todo:
-            with ExitStack() as held:
-                launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
-                record = (args.record_steps or 4) if args.record_gradients else 0
-                train(run, comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record)
+        with Watchdog(comm, args.watchdog) as dog:
+            for run, state in todo:
+                with ExitStack() as held:
+                    launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
+                    record = (args.record_steps or 4) if args.record_gradients else 0
+                    resume = state == "unfinished"
+                    train(run, dog.comm, args.results, resume=resume, progress=progress, record_gradients=record, watch=dog.watch)
     return [path for path, _ in plan]
 
 
