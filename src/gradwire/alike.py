@@ -15,16 +15,16 @@ _OPTIONS = ("results", "resume", "record_gradients", "record_steps")
 _SHOWN = 60
 
 
-def check(comm, runs, args):
-    """IncompatibleError on every rank, or on none, if they differ in programs, options or `runs`, their RunConfigs; it says in what, and on
-    which ranks. args: the options of `run`. A collective call."""
+def problem(comm, runs, args):
+    """None, or the same IncompatibleError on every rank if they differ in programs, options or `runs`, their RunConfigs; it says in what,
+    and on which ranks. args: the options of `run`. A collective call."""
     differing = differences(comm.allgather(_facts(runs, args)))
     if "runs" in differing:
         order = {"the order of the runs": differing.pop("runs")}
         differing |= differences(comm.allgather(_settings(runs))) or order
-    if differing:
-        said = "; ".join(f"{name} is {text}" for name, text in differing.items())
-        raise IncompatibleError(f"expected the same on all ranks: {said}")
+    if not differing:
+        return None
+    return IncompatibleError(f"expected the same on all ranks: {'; '.join(f'{name} is {text}' for name, text in differing.items())}")
 
 
 def _facts(runs, args):

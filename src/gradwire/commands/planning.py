@@ -37,11 +37,14 @@ def plan_of(runs, results, resume, record_gradients):
     what another network has left."""
     from .. import environment
     from ..gradients import recorded_whole
-    from ..recorder import run_path, run_state
+    from ..recorder import is_claimed, run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
     plan = [(path, run_state(path)) for path in (run_path(results, run) for run in runs)]
     check_network([path for path, _ in plan], environment.network())
+    for path, state in plan:
+        if state == "unfinished" and is_claimed(path):
+            raise ConfigError(f"{path}: another gradwire is writing this run; wait for it, or choose another --results")
     unfinished = [str(path) for path, state in plan if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")

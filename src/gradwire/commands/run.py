@@ -41,7 +41,7 @@ def _run(args, say):
         raise error or problem from None
     try:
         launch.agree(comm, error)
-        alike.check(comm, experiment.runs(), args)
+        launch.agree(comm, alike.problem(comm, experiment.runs(), args))
         paths = _train_all(experiment.runs(), args, comm)
         if comm.rank == 0:
             from ..report import summarise
