@@ -31,6 +31,7 @@ LAYERS = """
     bench
     network
     listing launch
+    watchdog alike
     commands
     cli
     __main__

@@ -164,7 +164,7 @@ def describe(error):
     if failed:
         return f"{failed['reason']}: {failed['file']!r}"
     if isinstance(error, GradwireError | OSError):
-        return str(error)
+        return str(error) + "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return "unexpected error\n" + "".join(traceback.format_exception(error)).rstrip()
 
 

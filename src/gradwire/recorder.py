@@ -94,6 +94,8 @@ def claim(path, state):
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
                 raise
+        if not _is(lock, handle):
+            raise ConfigError(f"{path}: another gradwire has just written this run; start again")
         if (found := run_state(path)) != state:
             raise ConfigError(f"{path}: was {state} when this began and is {found} now; start again")
         try:
@@ -103,15 +105,23 @@ def claim(path, state):
 
 
 def is_claimed(path):
-    """Whether a process has the right to write the run of `path` just now."""
+    """Whether a process is writing the run of `path`."""
     try:
         with open(path.with_suffix(".lock")) as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # until it is closed
     except BlockingIOError:
         return True
     except OSError:
-        return False
+        return False  # no lock, or no locks
     return False
+
+
+def _is(path, handle):
+    """Whether `path` is still the file that was opened: who had the lock removes it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 class Recorder:

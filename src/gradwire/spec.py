@@ -134,6 +134,12 @@ def _plugins(kind):
     return {point.name: point for point in entry_points(group=f"gradwire.{kind}")}
 
 
+def plugin_versions():
+    """{name of a distribution that has plug-ins: its version}."""
+    found = [point.dist for kind in BUILTIN for point in _plugins(kind).values() if point.dist]
+    return {dist.name: dist.version for dist in found}
+
+
 def names(kind):
     """All names of a kind: the built-in ones in their order, then plug-ins. ConfigError for an impossible GRADWIRE_SIMD."""
     _simd.check()

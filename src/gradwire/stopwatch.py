@@ -1,11 +1,13 @@
 """Stopwatch: wall and CPU seconds of each phase of a step.
 
-    with watch.step():
+    with watch.step(epoch, number):
         with watch("compute"): …
         with watch("encode"): …
 
 `wait` (until the last rank arrives) and `transfer` together are the phase comm. Phases do not nest. What a step spends outside
 any phase is `other`. Nothing is measured between steps.
+
+Another thread may look at where the rank is (watchdog.py): `part` since `since`, in or after step `at`.
 """
 
 from contextlib import contextmanager
@@ -16,9 +18,16 @@ PHASES = ("compute", "encode", "comm", "decode", "update", "other")
 
 
 class Stopwatch:
-    """Sums of wall seconds (perf_counter) and of this thread's CPU seconds (thread_time) since the last `reset`."""
+    """Sums of wall seconds (perf_counter) and of this thread's CPU seconds (thread_time) since the last `reset`.
+
+    part: the phase that runs, "other" in a step outside phases, None between steps, or what `note` was told; an error that leaves a
+    step leaves it there. since: when that began, by perf_counter. at: (epoch, number) of the last step begun, None before the first.
+    longest_s: wall time of the longest step ever.
+    """
 
     def __init__(self):
+        self.part, self.at, self.longest_s = None, None, 0.0
+        self.since = perf_counter()
         self.reset()
 
     def reset(self):
@@ -26,23 +35,33 @@ class Stopwatch:
         self.cpu = dict.fromkeys((*PARTS, "step"), 0.0)
 
     def __call__(self, part):
-        self._part = part
+        self.part = part
         return self
 
     def __enter__(self):
-        self._wall_began, self._cpu_began = perf_counter(), thread_time()
+        self.since, self._cpu_began = perf_counter(), thread_time()
 
     def __exit__(self, *exc_info):
-        self.wall[self._part] += perf_counter() - self._wall_began
-        self.cpu[self._part] += thread_time() - self._cpu_began
+        now = perf_counter()
+        self.wall[self.part] += now - self.since
+        self.cpu[self.part] += thread_time() - self._cpu_began
+        self.part, self.since = "other", now
 
     @contextmanager
-    def step(self):
+    def step(self, epoch=0, number=0):
         """One step: what its phases do not cover becomes `other`."""
         wall, cpu = perf_counter(), thread_time()
+        self.at, self.part, self.since = (epoch, number), "other", wall
         yield
-        self.wall["step"] += perf_counter() - wall
+        now = perf_counter()
+        self.wall["step"] += now - wall
         self.cpu["step"] += thread_time() - cpu
+        self.longest_s = max(self.longest_s, now - wall)
+        self.part, self.since = None, now
+
+    def note(self, part):
+        """Say what happens outside phases; it is not measured."""
+        self.part, self.since = part, perf_counter()
 
     def phases(self):
         """{"wall": {phase: seconds}, "cpu": {phase: seconds}}: the phases sum to the steps' time."""

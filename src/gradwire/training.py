@@ -25,6 +25,7 @@ from .gradients import GradientLog, Recorded, gradients_path
 from .local_sgd import LocalSteps
 from .recorder import Recorder, run_path
 from .step import Step
+from .stopwatch import Stopwatch
 from .tally import Tally
 
 GO_ON = "all that it needs to go on is kept: add --resume"
@@ -33,11 +34,11 @@ GO_ON = "all that it needs to go on is kept: add --resume"
 class Training:
     """One run on one rank: what its steps need."""
 
-    def __init__(self, config, comm):
-        self.config, self.comm = config, comm
+    def __init__(self, config, comm, watch=None):
+        self.config, self.comm, self.watch = config, comm, watch or Stopwatch()
         dataset = config.dataset()
         prepared = data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
-        self.train, self.test, self.dim = prepared.train, prepared.test, prepared.n_features
+        self.train, self.test, self.dim, self.guard = prepared.train, prepared.test, prepared.n_features, prepared.guard
         self.model, self.optimizer = config.build_model(), config.build_optimizer()
         if not self.model.takes(prepared.task):
             raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
@@ -56,7 +57,9 @@ class Training:
     def _exchange(self, epoch):
         """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
         downlink = None if self.config.downlink == "same" else self.config.downlink
-        return Exchange(self.comm, self.config.uplink_at(epoch), self.collective, downlink=downlink, feedback=self.feedback)
+        self.watch.reset()
+        codec = self.config.uplink_at(epoch)
+        return Exchange(self.comm, codec, self.collective, downlink=downlink, feedback=self.feedback, watch=self.watch)
 
     def epoch(self, epoch, progress, record=0, *, first=0, interruption=None):
         """The steps of one epoch from `first` on, until a signal; returns how many are done in all, and of the gradients that this rank
@@ -73,7 +76,7 @@ class Training:
         comm.Barrier()
         for i in range(first, self.steps_per_epoch):
             step = Step(epoch * self.steps_per_epoch + i, config.seed, comm.rank)
-            with self.exchange.watch.step():
+            with self.watch.step(epoch, i):
                 gradient = self.step(order[i * size : (i + 1) * size], step, lr, (i + 1) % every == 0 or i == last)
             if gradient is not None:
                 tally.add(gradient)
@@ -175,6 +178,7 @@ class Training:
             start, stop = (split.n_rows * (self.comm.rank + i) // self.comm.size for i in (0, 1))
             loss, scores = self.model.evaluate(self.params, split, start, stop)
             losses.append(self.comm.allreduce(loss) / max(split.n_rows, 1))
+        self.guard.check()  # before the last meeting, so that no row is recorded of data that have changed
         gathered = self.comm.gather(scores)
         metric = self.model.metric(np.concatenate(gathered), self.test.labels) if self.comm.rank == 0 else math.nan
         return {
@@ -191,16 +195,16 @@ class Training:
         return digests[0]
 
 
-def train(config, comm, results, *, resume=False, progress, record_gradients=0, interruption=None):
+def train(config, comm, results, *, resume=False, progress, record_gradients=0, watch=None, interruption=None):
     """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call.
 
-    record_gradients: fresh gradients of each rank to keep per epoch (gradients.py). Raises Stopped on all ranks if the `interruption` says
-    so before the last epoch is done: then resume=True goes on.
+    record_gradients: fresh gradients of each rank to keep per epoch (gradients.py). watch: a Stopwatch that says where this rank is.
+    Raises Stopped on all ranks if the `interruption` says so before the last epoch is done: then resume=True goes on.
     """
     from mpi4py import MPI
 
     path = run_path(results, config)
-    training = Training(config, comm)
+    training = Training(config, comm, watch)
     checkpoint = Checkpoint(results, config, comm.rank, comm.size)
     recorder = Recorder(path) if comm.rank == 0 else None
     described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())

@@ -13,7 +13,7 @@ import types
 from gradwire import errors
 
 
-def train(config, comm, results, *, resume=False, progress, record_gradients=0, interruption=None):
+def train(config, comm, results, *, resume=False, progress, record_gradients=0, watch=None, interruption=None):
     from gradwire.recorder import PER_EPOCH, PER_RANK, Recorder, run_path
 
     wanted, _, at = os.environ.get("FAKE_TRAIN", "").partition("@")

@@ -63,7 +63,7 @@ def _words(options, args, changed):
             words.append(value)
         elif value is True:
             words.append(option.option_strings[0])
-        elif value not in (None, False):
+        elif value is not None and value is not False:
             for entry in value if isinstance(value, list) else [value]:
                 words.append(f"{option.option_strings[0]}={entry}")
     return words

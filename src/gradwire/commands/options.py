@@ -1,8 +1,10 @@
 """Options that several commands take."""
 
 import argparse
+import math
 
 RESULTS = "results"
+WATCHDOG_S = 20
 
 
 def add_run_options(parser, results=RESULTS):
@@ -19,6 +21,13 @@ def add_run_options(parser, results=RESULTS):
     parser.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
     parser.add_argument("--record-steps", type=positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
     parser.add_argument("--ranks", type=positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
+    parser.add_argument(
+        "--watchdog",
+        type=seconds,
+        default=WATCHDOG_S,
+        metavar="SECONDS",
+        help=f"how long ranks wait in a step for one that hangs, before the run is ended with its name (default: {WATCHDOG_S}; 0: for ever)",
+    )
     parser.set_defaults(run_options=parser._actions[before:])
 
 
@@ -35,6 +44,16 @@ class _Once(argparse.Action):
         if first is not None:
             parser.error(f"{option_string}: expected one, got {first} and {values}; a sweep has several: --set 'sweep.codec.uplink=[…]'")
         setattr(namespace, self.dest, values)
+
+
+def seconds(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds ≥ 0, got {text!r}")
+    return value
 
 
 def positive(text):

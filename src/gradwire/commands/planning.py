@@ -39,12 +39,15 @@ def plan_of(runs, results, resume, record_gradients, size):
     the number of ranks that began them."""
     from .. import environment
     from ..gradients import recorded_whole
-    from ..recorder import run_path, run_state
+    from ..recorder import is_claimed, run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
     runs = [_begun(run, results, size) if resume else run for run in runs]
     plan = [(run, path, run_state(path)) for run, path in ((run, run_path(results, run)) for run in runs)]
     check_network([path for _, path, _ in plan], environment.network())
+    for _, path, state in plan:
+        if state == "unfinished" and is_claimed(path):
+            raise ConfigError(f"{path}: another gradwire is writing this run; wait for it, or choose another --results")
     unfinished = [str(path) for _, path, state in plan if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")

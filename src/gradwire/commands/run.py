@@ -3,7 +3,7 @@
 import json
 from contextlib import ExitStack
 
-from .. import environment, launch
+from .. import alike, environment, launch
 from ..errors import ConfigError, GradwireError, Stopped
 from .options import add_run_options
 from .planning import dry_run, experiment_of, plan_of, world
@@ -41,6 +41,7 @@ def _run(args, say):
         raise error or problem from None
     try:
         launch.agree(comm, error)
+        launch.agree(comm, alike.problem(comm, experiment.runs(), args))
         paths = _train_all(experiment.runs(), args, comm)
         if comm.rank == 0:
             from ..report import summarise
@@ -56,6 +57,7 @@ def _train_all(runs, args, comm):
     from .. import data, logs, recorder
     from ..interruption import Interruption
     from ..training import train
+    from ..watchdog import Watchdog
 
     environment.keep_freed_memory()
     plan = launch.on_root(comm, plan_of, runs, args.results, args.resume, args.record_gradients, comm.size)
@@ -68,15 +70,15 @@ def _train_all(runs, args, comm):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         record = (args.record_steps or 4) if args.record_gradients else 0
-        with Interruption(comm) as interruption:
+        with Watchdog(comm, args.watchdog) as dog, Interruption(dog.comm) as interruption:
             for run, state in todo:
                 if interruption.agreed():
                     raise Stopped(f"stopped before {run.run_id}; start again with --resume")
                 with ExitStack() as held:
                     launch.on_root(comm, _claim, held, recorder.run_path(args.results, run), state)
                     train(
-                        run, comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record,
-                        interruption=interruption,
+                        run, dog.comm, args.results, resume=state == "unfinished", progress=progress, record_gradients=record,
+                        watch=dog.watch, interruption=interruption,
                     )  # fmt: skip
     return [path for _, path, _ in plan]
 

@@ -33,7 +33,9 @@ def load(dataset, cache_root=None, rank=0, size=1, barrier=alone):
         barrier()  # rank 0 holds the data set or the right to prepare it, so all ranks now see the same
         if not cache.is_complete(path):
             _prepare(dataset, path, rank, size, barrier)
-    return cache.read(path)
+    prepared = cache.read(path)
+    prepared.guard.explain(rank if size > 1 else None)
+    return prepared
 
 
 def _prepare(dataset, path, rank, size, barrier):

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..configured import Configured
 from ..errors import ConfigError, DataError, unknown
+from .guard import Guard
 
 TASKS = ("classification", "regression")
 LAYOUTS = ("frequency", "hashed", "source")
@@ -70,13 +71,17 @@ class CSR:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Prepared:
-    """A data set ready for training. task: "classification" or "regression". meta: what meta.json of the cache says."""
+    """A data set ready for training. task: "classification" or "regression". meta: what meta.json of the cache says.
+
+    guard: the files behind the arrays; None if there are none.
+    """
 
     train: CSR
     test: CSR
     n_features: int
     task: str
     meta: dict = field(default_factory=dict)
+    guard: Guard | None = None
 
 
 class Dataset(Configured):

@@ -20,6 +20,7 @@ import xxhash
 
 from ..errors import DataError
 from .base import CSR, TASKS, Prepared
+from .guard import Guard
 
 FORMAT = 1
 SPLITS = ("train", "test")
@@ -131,11 +132,16 @@ def read(path):
         found = (path / name).stat().st_size if (path / name).is_file() else None
         if found != nbytes:
             raise _damaged(path, path / name, f"expected {nbytes} bytes, got {'no such file' if found is None else found}")
-    train, test = (_read_split(path, split, meta) for split in SPLITS)
-    return Prepared(train, test, meta["n_features"], meta["task"], meta)
+    mapped = {split: _map_split(path, split, meta) for split in SPLITS}
+    guard = Guard(
+        path, [(path / f"{split}_{name}.npy", array) for split in SPLITS for name, array in mapped[split].items() if array is not None]
+    )
+    train, test = (_csr(path, split, mapped[split], meta) for split in SPLITS)
+    return Prepared(train, test, meta["n_features"], meta["task"], meta, guard)
 
 
-def _read_split(path, split, meta):
+def _map_split(path, split, meta):
+    """Name → array of one split's files, mapped; None for values that are all 1."""
     arrays = {}
     for name in ("indptr", "indices", "values", "labels"):
         file = path / f"{split}_{name}.npy"
@@ -146,6 +152,10 @@ def _read_split(path, split, meta):
             arrays[name] = np.asarray(np.load(file, mmap_mode="r"))
         except (OSError, ValueError, EOFError) as error:
             raise _damaged(path, file, f"cannot be read ({error})") from error
+    return arrays
+
+
+def _csr(path, split, arrays, meta):
     try:
         csr = CSR(**arrays, n_features=meta["n_features"])
     except DataError as error:

@@ -9,6 +9,7 @@ from ..errors import ConfigError
 from . import figure, table
 from .load import collect, experiment_names
 from .measures import measure
+from .whole import write_text
 
 
 def summarise(results, experiment, run_paths):
@@ -48,7 +49,7 @@ def _write_tables(results, collection, rows):
     contents = {"md": table.markdown(collection, rows), "csv": table.as_csv(rows)}
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in contents]
     for path, content in zip(paths, contents.values()):
-        path.write_text(content, encoding="utf-8")
+        write_text(path, content)
     return paths
 
 

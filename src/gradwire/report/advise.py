@@ -13,6 +13,7 @@ import numpy as np
 from .advise_figure import KINDS, draw, rate
 from .figure import save
 from .layout import MISSING, Block, as_markdown, as_text, byte_unit, significant
+from .whole import write_text
 
 _LIMITS = (
     "Predicted: the network's time, from α and β, and all that follows from it; nothing else uses the network. "
@@ -30,7 +31,7 @@ def summarise(advices, results):
     stem = Path(results) / "tables" / name
     for kind, content in (("md", _page(advices, name)), ("csv", as_csv(advices))):
         written.append(stem.with_name(f"{name}.{kind}"))
-        written[-1].write_text(content, encoding="utf-8")
+        write_text(written[-1], content)
     written += save(draw(advices), Path(results) / "figures" / name)
     said = [_text(advice, as_text, "\n".join) for advice in advices]
     return "\n\n".join([*said, "\n".join(f"wrote {path}" for path in written)])

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..recorder import read_rows
 from .layout import MISSING, Block, as_csv, as_markdown, as_text, significant
+from .whole import write_text
 
 SCHEMA, SCHEMA_VERSION = "gradwire-bench-codecs", 1
 
@@ -102,8 +103,8 @@ def summarise(path, results, name="codecs"):
     stem = Path(results) / "tables" / name
     stem.parent.mkdir(parents=True, exist_ok=True)
     written = [stem.with_suffix(".md"), stem.with_suffix(".csv")]
-    written[0].write_text(markdown(attributes, rows), encoding="utf-8")
-    written[1].write_text(as_csv(COLUMNS, rows), encoding="utf-8")
+    write_text(written[0], markdown(attributes, rows))
+    write_text(written[1], as_csv(COLUMNS, rows))
     figure = rates.draw(attributes, rows)
     if figure:
         stem = Path(results) / "figures" / name

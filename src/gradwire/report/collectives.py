@@ -17,6 +17,7 @@ from ..recorder import read_rows
 from . import style
 from .figure import save
 from .layout import MISSING, Block, as_csv, as_markdown, as_text, significant
+from .whole import write_text
 
 SCHEMA, SCHEMA_VERSION = "gradwire-bench-collectives", 1
 COLUMNS = {
@@ -58,8 +59,8 @@ def summarise(path, results):
     written = [stem.with_suffix(".md"), stem.with_suffix(".csv")]
     blocks = list(_blocks(rows))
     listed = "\n".join(f"- {note}" for note in notes(rows))
-    written[0].write_text("\n\n".join(["# collectives", headline(attributes, rows), *map(as_markdown, blocks), listed]) + "\n", "utf-8")
-    written[1].write_text(as_csv(COLUMNS, rows), encoding="utf-8")
+    write_text(written[0], "\n\n".join(["# collectives", headline(attributes, rows), *map(as_markdown, blocks), listed]) + "\n")
+    write_text(written[1], as_csv(COLUMNS, rows))
     stem = Path(results) / "figures" / "collectives"
     stem.parent.mkdir(parents=True, exist_ok=True)
     written += save(draw(attributes, rows), stem)

@@ -16,6 +16,7 @@ from . import describe, style
 from .layout import byte_unit, significant
 from .load import column
 from .measures import cumulative_bytes, cumulative_time_s
+from .whole import whole
 
 _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
 
@@ -66,7 +67,8 @@ def save(figure, stem):
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
         for kind, metadata in _METADATA.items():
             paths.append(stem.with_name(f"{stem.name}.{kind}"))
-            figure.savefig(paths[-1], metadata=metadata)
+            with whole(paths[-1]) as temporary:
+                figure.savefig(temporary, format=kind, metadata=metadata)
     return paths
 
 

@@ -1,0 +1,50 @@
+"""Mapped files that change under a run: found out, or at least said, before the run makes anything of them.
+
+A file that is overwritten or replaced is found at the end of an epoch, by its size, time of change and inode. One that is cut off raises
+SIGBUS where it is read, which Python cannot catch: a handler in C says what happened (cython_ext/mapped.h). A change that keeps all three
+of a file is not seen.
+"""
+
+from .._ext import mapped
+from ..errors import DataError
+
+_PATIENCE_MS = 500
+_PATIENT_RANKS = 8
+
+
+class Guard:
+    """The files that arrays were mapped from, as they are when this is made. arrays: [(path, array)]."""
+
+    def __init__(self, folder, arrays):
+        self._folder, self._arrays = folder, arrays
+        self._stamps = {path: _stamp(path) for path, _ in arrays}
+
+    def check(self):
+        """DataError naming the first file that is not what it was."""
+        for path, stamp in self._stamps.items():
+            if (found := _stamp(path)) != stamp:
+                what = "is no longer there" if found is None else "has changed"
+                raise DataError(
+                    f"damaged cache: {path} {what} since this run began to read it; remove {self._folder} to have it prepared again"
+                )
+
+    def explain(self, rank=None):
+        """From now on a file that is cut off is said by rank `rank` (None: by the only one), before the process ends; later by later ranks,
+        as the first one ends all."""
+        who = "" if rank is None else f"rank {rank}: "
+        texts = [
+            (
+                array,
+                f"gradwire: {who}damaged cache: {path} was cut off while this run read it; remove {self._folder} to have it prepared again\n",
+            )
+            for path, array in self._arrays
+        ]
+        mapped.explain([(array, text.encode()) for array, text in texts], _PATIENCE_MS * min(rank or 0, _PATIENT_RANKS))
+
+
+def _stamp(path):
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
