@@ -41,7 +41,7 @@ def _lab(args, say):
     folders = [args.results] if args.results and len(labs) == 1 else [str(Path(args.results or "results/lab", lab.name)) for lab in labs]
     experiment = experiment_of(args, None, labs[0].ranks)
     if args.dry_run:
-        return max(dry_run(experiment.runs(), folder, lab.ranks, lab.network(), say) for lab, folder in zip(labs, folders))
+        return max(dry_run(experiment, folder, lab.ranks, lab.network(), say) for lab, folder in zip(labs, folders))
     for lab, folder in zip(labs, folders):
         check_network([run_path(folder, run) for run in experiment.runs()], lab.network())
     labs[0].check()

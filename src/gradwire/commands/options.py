@@ -3,6 +3,7 @@
 import argparse
 
 RESULTS = "results"
+_RUNS_AT_MOST = 10**6
 
 
 def add_run_options(parser, results=RESULTS):
@@ -15,6 +16,9 @@ def add_run_options(parser, results=RESULTS):
     )
     add_results(parser, results)
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
+    parser.add_argument(
+        "--only", type=_indices, metavar="N,…", help="these runs of the experiment, such as 0,3-5: numbered as by --dry-run"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
     parser.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
     parser.add_argument("--record-steps", type=positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
@@ -35,6 +39,20 @@ class _Once(argparse.Action):
         if first is not None:
             parser.error(f"{option_string}: expected one, got {first} and {values}; a sweep has several: --set 'sweep.codec.uplink=[…]'")
         setattr(namespace, self.dest, values)
+
+
+def _indices(text):
+    """ "0,3-5" as (0, 3, 4, 5), each once."""
+    found = {}
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        numbers = [first, last] if dash else [first]
+        if not all(number.isascii() and number.isdecimal() for number in numbers) or int(numbers[0]) > int(numbers[-1]):
+            raise argparse.ArgumentTypeError(f"expected numbers and ranges such as 0,3-5, got {text!r}")
+        if int(numbers[-1]) >= _RUNS_AT_MOST:
+            raise argparse.ArgumentTypeError(f"expected numbers below {_RUNS_AT_MOST}, got {text!r}")
+        found.update(dict.fromkeys(range(int(numbers[0]), int(numbers[-1]) + 1)))
+    return tuple(found)
 
 
 def positive(text):

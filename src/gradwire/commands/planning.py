@@ -17,6 +17,7 @@ def experiment_of(args, found, size):
     if found:
         launch.check_ranks(args.ranks, found.size)
     experiment = config.load(args.experiment, args.set, args.codec, ranks=size)
+    experiment = experiment.only(args.only)
     for run in experiment.runs() if not args.dry_run else ():
         run.check(size)
     return experiment
@@ -90,13 +91,13 @@ def prepare_data(runs):
             data.load(dataset)
 
 
-def dry_run(runs, results, size, here, say):
+def dry_run(experiment, results, size, here, say):
     """Say the plan. 2 if a run is not legal. here: as environment.network() says it."""
     from .. import listing
     from ..recorder import run_path, run_state
 
     rows, problems = [], []
-    for run in runs:
+    for number, run in experiment.numbered():
         try:
             run.check(size)
             legal = "yes"
@@ -105,8 +106,8 @@ def dry_run(runs, results, size, here, say):
             legal = "no"
         path = run_path(results, run)
         state = "of another network" if _other_network(path, here) else run_state(path).replace("missing", "new")
-        rows.append((run.run_id, run.uplink, run.collective["name"], state, legal, _steps(run, size)))
-    say(listing.aligned(("run", "codec", "collective", "state", f"legal on {size}", "steps"), rows))
+        rows.append((number, run.run_id, run.uplink, run.collective["name"], state, legal, _steps(run, size)))
+    say(listing.aligned(("no", "run", "codec", "collective", "state", f"legal on {size}", "steps"), rows))
     for problem in problems:
         launch.tell(problem)
     return 2 if problems else 0
