@@ -5,7 +5,6 @@ n0 and n1, are this machine. Skipped, with the reason, where the daemons are mis
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -61,7 +60,7 @@ class Slurm:
             name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_", "PMI", "COVERAGE_PROCESS"))
         }
         self.environ |= {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        self.environ |= {"VENV": sys.prefix, "MPLCONFIGDIR": str(folder / "matplotlib")}
+        self.environ |= {"VENV": sys.prefix}
 
     def start(self):
         for name in ("state", "log", *(f"spool-{node}" for node in NODES)):
@@ -151,12 +150,10 @@ class Slurm:
         return "\n".join(text + [f"{file}:\n{Path(file).read_text()}" for file in sorted(files) if file and Path(file).is_file()])
 
     def _daemon(self, name, *command):
-        log = open(self.folder / "log" / f"{name}.out", "wb")
         environ = self.environ | {"PATH": f"{self.environ['PATH']}:/usr/sbin:/sbin"}
-        self.daemons.append(
-            subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        )
-        log.close()
+        with open(self.folder / "log" / f"{name}.out", "wb") as log:
+            started = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.daemons.append(started)
 
     def _wait(self, condition, what):
         self._until(
@@ -214,7 +211,7 @@ EXPERIMENT = """\
 [data]
 name = "libsvm"
 train = "{rows}"
-test_fraction = 0.25
+test = "{test_rows}"
 n_features = 500
 zero_based = true
 [optimizer]
@@ -230,14 +227,13 @@ codec.uplink = ["none", "natural", "topk(ratio=0.1)+natural"]
 @pytest.fixture(scope="session")
 def prepared(slurm):
     """A small experiment's text, its data prepared in a cache that the cluster's jobs use."""
-    rows = slurm.folder / "rows.svm"
-    rows.write_text("\n".join(f"{i % 2} " + " ".join(f"{(7 * i + 37 * j) % 100 + 100 * j}:1" for j in range(5)) for i in range(800)) + "\n")
+    files = {"rows": slurm.folder / "train.svm", "test_rows": slurm.folder / "test.svm"}
+    for path, numbers in zip(files.values(), (range(600), range(600, 800))):
+        lines = (f"{i % 2} " + " ".join(f"{(7 * i + 37 * j) % 100 + 100 * j}:1" for j in range(5)) for i in numbers)
+        path.write_text("\n".join(lines) + "\n")
     slurm.environ["GRADWIRE_CACHE"] = str(slurm.folder / "cache")
     experiment = slurm.folder / "trial.toml"
-    experiment.write_text(EXPERIMENT.format(rows=rows))
-    slurm.call(
-        "gradwire", "submit", str(experiment), "--results", str(slurm.folder / "never"), "--dry-run", cwd=slurm.folder
-    ) if False else None
+    experiment.write_text(EXPERIMENT.format(**files))
     return experiment
 
 
@@ -250,12 +246,26 @@ def checkout(slurm, prepared, tmp_path):
     return tmp_path
 
 
-def load(results, experiment="trial"):
-    """run_id → Run of all run files."""
-    import gradwire
+@pytest.fixture(scope="session")
+def workstation(slurm, prepared, tmp_path_factory):
+    """workstation(ranks, *options) → results folder of `mpiexec -n ranks gradwire run trial.toml options`, without Slurm; each is run once."""
+    done = {}
 
-    return {run.run_id: run for run in map(gradwire.load_run, sorted(Path(results).glob(f"runs/{experiment}/*.h5")))}
+    def run(ranks, *options):
+        if (ranks, options) not in done:
+            folder = done[ranks, options] = tmp_path_factory.mktemp("workstation")
+            slurm.call(
+                "mpiexec",
+                "-n",
+                str(ranks),
+                "gradwire",
+                "run",
+                str(prepared),
+                "--results",
+                str(folder),
+                *options,
+                *(() if options else ("--only=0-2",)),
+            )  # draws nothing
+        return done[ranks, options]
 
-
-def lines(path):
-    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+    return run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .. import launch
 from ..errors import ConfigError
-from .options import add_run_options, positive
+from .options import add_run_options, positive, words
 from .planning import check_network, dry_run, experiment_of, prepare_data
 
 
@@ -47,23 +47,8 @@ def _lab(args, say):
     labs[0].check()
     prepare_data(experiment.runs())
     for lab, folder in zip(labs, folders):
-        command = [sys.executable, "-m", "gradwire", "run", *_words(args.run_options, args, {"results": folder})]
+        command = [sys.executable, "-m", "gradwire", "run", *words(args.run_options, args, {"results": folder})]
         code = lab.run(command, say=launch.tell)
         if code:
             return code
     return 0
-
-
-def _words(options, args, changed):
-    """The command line that gives these options the values of `args`, some of them changed."""
-    words = []
-    for option in options:
-        value = changed.get(option.dest, getattr(args, option.dest))
-        if not option.option_strings:
-            words.append(value)
-        elif value is True:
-            words.append(option.option_strings[0])
-        elif value not in (None, False):
-            for entry in value if isinstance(value, list) else [value]:
-                words.append(f"{option.option_strings[0]}={entry}")
-    return words

@@ -26,6 +26,23 @@ def add_run_options(parser, results=RESULTS):
     parser.set_defaults(run_options=parser._actions[before:])
 
 
+def words(options, args, changed):
+    """The command line that gives these options the values of `args`, some of them changed."""
+    found = []
+    for option in options:
+        value = changed.get(option.dest, getattr(args, option.dest))
+        if not option.option_strings:
+            found.append(value)
+        elif value is True:
+            found.append(option.option_strings[0])
+        elif isinstance(value, tuple):
+            found.append(f"{option.option_strings[0]}={','.join(map(str, value))}")
+        elif value not in (None, False):
+            for entry in value if isinstance(value, list) else [value]:
+                found.append(f"{option.option_strings[0]}={entry}")
+    return found
+
+
 def add_results(parser, default=RESULTS):
     help = f"folder of runs, figures and tables (default: {default or 'as below'})"
     parser.add_argument("--results", default=default, metavar="DIR", help=help)

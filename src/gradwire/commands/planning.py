@@ -33,16 +33,16 @@ def world(ranks):
     return MPI.COMM_WORLD
 
 
-def plan_of(runs, results, resume, record_gradients):
+def plan_of(runs, results, resume, record_gradients, here=None):
     """[(path of the run file, its state)]. ConfigError for unfinished runs without --resume, for finished ones without gradients, and for
-    what another network has left."""
+    what another network has left. here: the network of the runs to come, as environment.network() says it."""
     from .. import environment
     from ..gradients import recorded_whole
     from ..recorder import run_path, run_state
 
     Path(results).mkdir(parents=True, exist_ok=True)
     plan = [(path, run_state(path)) for path in (run_path(results, run) for run in runs)]
-    check_network([path for path, _ in plan], environment.network())
+    check_network([path for path, _ in plan], here or environment.network())
     unfinished = [str(path) for path, state in plan if state == "unfinished"]
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")

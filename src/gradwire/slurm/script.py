@@ -1,5 +1,5 @@
-"""The text of batch scripts. With default settings it is slurm/run.sbatch, sweep.sbatch, scaling.sbatch and figures.sbatch, which users copy;
-`gradwire submit` writes the same scripts with a site's settings and one experiment in them.
+"""The text of batch scripts. With default settings it is what stands in slurm/ for users to copy: run.sbatch, sweep.sbatch, scaling.sbatch
+and figures.sbatch. `gradwire submit` writes the same scripts with a site's settings and one experiment in them.
 
 What comes from a TOML file or an option is data: it is quoted, and nothing of it is executed. Only a site's `setup` lines are code.
 """
@@ -24,16 +24,13 @@ _PLACE = re.compile(r"@(\w+)@")
 class Job:
     """One batch script. kind: of KINDS. words: what `gradwire run` is given (figures: `gradwire tables`); none: what sbatch is given.
 
-    nodes, ranks_per_node: of the allocation. mpi: srun's --mpi. array: such as "0-23%4" (sweep). scales: numbers of nodes; results: folder;
+    mpi: srun's --mpi. array: such as "0-23%4" (sweep). scales: numbers of nodes; results: folder;
     strong: share of all rows in a step; weak: rows of a rank's step (scaling). output: sbatch's file name pattern. venv: of the virtual
     environment, "" where the site's setup brings gradwire. cache: folder of prepared data. None: what the file to copy says.
     """
 
     kind: str
     words: tuple = ()
-    nodes: int = 2
-    ranks_per_node: int = 2
-    time: str = "00:30:00"
     mpi: str | None = None
     array: str = "0-23%4"
     scales: tuple = (1, 2)
@@ -57,7 +54,7 @@ def text(job, site=None):
         directives="\n".join(_directives(job, site)),
         words=shlex.join(job.words) if generated else experiment,
         python="\n".join(_python(job, site)),
-        data=_filled(STAGING, cache=_cache(job), scratch=_scratch(site)).rstrip(),
+        data=_filled(STAGING, cache=_cache(job, site), scratch=_scratch(site)).rstrip(),
         start=_start(site),
         launch=_launch(job, site),
         job_id="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" if job.kind == "sweep" else "$SLURM_JOB_ID",
@@ -84,11 +81,11 @@ def _directives(job, site):
     alone = job.kind == "figures"
     said = {
         "job-name": job.name,
-        "nodes": 1 if alone else job.nodes,
-        "ntasks-per-node": 1 if alone else job.ranks_per_node,
+        "nodes": 1 if alone else site.nodes,
+        "ntasks-per-node": 1 if alone else site.ranks_per_node,
         "cpus-per-task": 1,
         "mem-per-cpu": site.mem_per_cpu,
-        "time": job.time,
+        "time": site.time,
         **({"array": job.array} if job.kind == "sweep" else {}),
         "output": job.output or ("%x-%A_%a.out" if job.kind == "sweep" else "%x-%j.out"),
     }
@@ -125,15 +122,19 @@ def _python(job, site):
     lines = ["# 2. Python and MPI: what gradwire was installed with."]
     lines += [f"module load {shlex.join(site.modules)}"] if site.modules else ["# module load python mpich"]
     lines += site.setup
-    if job.venv is None:
+    if site.venv:
+        lines.append(f"source {folder(site.venv)}/bin/activate")
+    elif job.venv is None:
         lines.append('source "${VENV:-.venv}/bin/activate"')
     elif job.venv:
-        lines.append(f"source {folder(job.venv)}/bin/activate")
+        lines.append(f"source {shlex.quote(job.venv)}/bin/activate")
     return [*lines, "# Ranks are the only parallelism; a thread pool in a library would share their cores.", "export OMP_NUM_THREADS=1"]
 
 
-def _cache(job):
-    return f"export GRADWIRE_CACHE={folder(job.cache)}" if job.cache else "# export GRADWIRE_CACHE=/shared/$USER/gradwire"
+def _cache(job, site):
+    if site.cache:
+        return f"export GRADWIRE_CACHE={folder(site.cache)}"
+    return f"export GRADWIRE_CACHE={shlex.quote(job.cache)}" if job.cache else "# export GRADWIRE_CACHE=/shared/$USER/gradwire"
 
 
 def _scratch(site):

@@ -1,7 +1,8 @@
 """A site's settings: one small TOML file, the same for every job that is submitted there. slurm/site.toml shows all of it.
 
-Looked for in this order: --site FILE, $GRADWIRE_SITE, slurm/site.toml under the current folder, ~/.config/gradwire/site.toml; else defaults.
-Every value is data and is quoted, but for `setup`: lines of shell that each script runs before anything else of gradwire.
+Looked for in this order: --site FILE, $GRADWIRE_SITE, slurm/site.toml under the current folder, ~/.config/gradwire/site.toml; else
+defaults. One of the last two that sets nothing, like the example in the checkout, is passed over. Every value is data and is quoted,
+but for `setup`: lines of shell that each script runs before anything else of gradwire.
 """
 
 import os
@@ -48,7 +49,8 @@ def find(path=None, environ=os.environ):
             raise ConfigError(f"{'--site' if path else 'GRADWIRE_SITE'}: expected a TOML file, there is no {asked}")
         return Path(asked)
     config = Path(environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
-    return next((place for place in (Path("slurm/site.toml"), config / "gradwire" / "site.toml") if place.is_file()), None)
+    places = (Path("slurm/site.toml"), config / "gradwire" / "site.toml")
+    return next((place for place in places if place.is_file() and settings.read(place)), None)
 
 
 def read(path=None):
