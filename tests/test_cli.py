@@ -266,7 +266,7 @@ def test_dry_run_tells_and_touches_nothing(stack, here, capsys):
     assert cli.main(["run", "toys", "--dry-run", "--ranks", "4"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["no", "run", "codec", "collective", "state", "legal", "on", "4", "steps"]
-    assert lines[1].split()[1:] == ["none", "gather_bcast", "new", "yes", "(data", "not", "prepared)", "×", "2", "epochs"]
+    assert lines[1].split()[2:] == ["none", "gather_bcast", "new", "yes", "(data", "not", "prepared)", "×", "2", "epochs"]
     assert files(here) == ["experiments/toys.toml"] and stack.loads == []
 
 

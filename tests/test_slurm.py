@@ -531,12 +531,17 @@ def test_stage_copies_prepared_data_once_and_whole(cluster, capsys):
     prepare_data(config.load("trial.toml").runs())
     code, out, _ = run(capsys, "stage", "local", "trial.toml", "--resume", "--codec=natural")
     assert code == 0 and out.startswith("copied libsvm to ")
-    names = {name.partition("/")[2] for name in files(cluster / "cache") if "/" in name}
-    assert {name.partition("/")[2] for name in files(cluster / "local")} == names and "meta.json" in names
+    copied = {path.relative_to("local") for path in Path("local").rglob("*.npy")}
+    assert copied == {path.relative_to("cache") for path in Path("cache").rglob("*.npy")} and len(copied) >= 6
     assert run(capsys, "stage", "local", "trial.toml")[:2] == (0, "")
     Path("full").touch()
     code, _, err = run(capsys, "stage", "full/x", "trial.toml")
-    assert code == 1 and "cannot copy" in err
+    assert code == 1 and "cannot write to the cache folder" in err
+    (indices,) = Path("cache").rglob("train_indices.npy")
+    indices.unlink()
+    indices.symlink_to("nowhere")
+    code, _, err = run(capsys, "stage", "other", "trial.toml")
+    assert code == 1 and "cannot copy" in err and not [*Path("other").rglob("*.npy")]
 
 
 def test_the_spans_of_an_array():

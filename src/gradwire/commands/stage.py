@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 from ..errors import DataError
 from .options import add_run_options
@@ -17,22 +16,22 @@ def add(commands):
 
 
 def _stage(args, say):
-    """Copy what is not there yet; DataError for what is not prepared. Each data set appears under its name only when it is whole."""
+    """Copy what is not there yet; DataError for what is not prepared. A copy appears under its name only when it is whole, and where nodes
+    turn out to share the folder, one of them makes it."""
     from .. import data
 
     args.dry_run = True  # the number of ranks, and with it what is legal, is the run's business
     runs = experiment_of(args, None, None).runs()
     for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run in runs}.values():
         source, target = data.cache.folder(dataset), data.cache.folder(dataset, args.folder)
-        if data.cache.is_complete(target):
-            continue
         if not data.is_prepared(dataset):
             raise DataError(f"{dataset.name}: not prepared in {source}; `gradwire data prepare` or `gradwire submit` does it beforehand")
-        shutil.rmtree(data.cache.partial(target), ignore_errors=True)
-        try:
-            Path(args.folder).mkdir(parents=True, exist_ok=True)
-            shutil.copytree(source, data.cache.partial(target))
-            data.cache.commit(target)
-        except OSError as error:
-            raise DataError(f"cannot copy {source} to {target}: {error}") from error
+        with data.cache.claim(dataset, target):
+            if data.cache.is_complete(target):
+                continue
+            try:
+                shutil.copytree(source, data.cache.partial(target), dirs_exist_ok=True)
+                data.cache.commit(target)
+            except OSError as error:
+                raise DataError(f"cannot copy {source} to {target}: {error}") from error
         say(f"copied {dataset.name} to {target}")
