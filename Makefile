@@ -15,13 +15,13 @@ FUZZ_ARGS   ?=
 BIN     := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard cython_ext/*.pyx cython_ext/*.h)
 SANITIZE := -fsanitize=address,undefined
-HAS_SLURM := PATH="$$PATH:/usr/sbin:/sbin" sh -c 'for name in slurmctld slurmd munged; do command -v $$name >/dev/null || exit 1; done'
+HAS_SLURM := PATH="$$PATH:/usr/sbin:/sbin"; command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null
 # A part of the tests says nothing about coverage.
 COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-under=90)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run lab test slurm-packages slurm-test lint fuzz bench figures tables clean
+.PHONY: help run lab test slurm-test lint fuzz bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
@@ -40,14 +40,11 @@ lab-%: $(VENV)/.installed
 test: $(VENV)/.with-test ## all tests, with coverage of at least 90% (PYTEST_ARGS: a part of them)
 	$(BIN)/python -m pytest $(COVER) $(PYTEST_ARGS)
 
-slurm-test: $(VENV)/.with-test slurm-packages ## batch scripts and jobs on a real Slurm of two nodes, on this machine: installed (root), started, tested, stopped
+slurm-test: $(VENV)/.with-test ## batch scripts and jobs on a real Slurm of two nodes, on this machine: installed (root), started, tested, stopped
+	@{ $(HAS_SLURM); } || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+	  { echo 'slurm-test needs slurmctld, slurmd and munged, and root. On Debian or Ubuntu: apt-get install slurm-wlm munge' >&2; exit 1; }
+	@{ $(HAS_SLURM); } || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
 	$(BIN)/python -m pytest -rs tests/slurm $(PYTEST_ARGS)
-
-slurm-packages:
-	@$(HAS_SLURM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
-	  { echo 'needs slurmctld, slurmd and munged, and root to run them. On Debian or Ubuntu: apt-get install slurm-wlm munge' >&2; exit 1; }
-	@$(HAS_SLURM) || { apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
 
 lint: $(VENV)/.with-dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ def test_a_sweep_from_submit_to_its_table(slurm, checkout, workstation):
 
 
 def test_scaling_from_submit(slurm, checkout):
-    slurm.call("gradwire", "submit", "trial", "--scaling=1,2", "--ranks-per-node=1", "--codec=natural", cwd=checkout)
+    slurm.call("gradwire", "submit", "trial", "--scaling=1,2", "--ranks-per-node=1", "--codec=natural", "--only=0", cwd=checkout)
     said = slurm.call("gradwire", "status", "--follow", cwd=checkout)
     results = checkout / "results" / "scaling"
     assert {run.ranks for kind in ("strong", "weak") for run in recorded(results / kind).values()} == {1, 2}
