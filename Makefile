@@ -16,16 +16,17 @@ FUZZ_ARGS   ?=
 BIN     := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard cython_ext/*.pyx cython_ext/*.h)
 SANITIZE := -fsanitize=address,undefined
+HAS_SLURM := PATH="$$PATH:/usr/sbin:/sbin"; command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null
 # A part of the tests says nothing about coverage.
 COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-under=90)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run lab test lint fuzz kills bench figures tables clean
+.PHONY: help run lab test slurm-test lint fuzz kills bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS= KILLS=$(KILLS)'
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
@@ -39,6 +40,12 @@ lab-%: $(VENV)/.installed
 
 test: $(VENV)/.with-test ## all tests, with coverage of at least 90% (PYTEST_ARGS: a part of them)
 	$(BIN)/python -m pytest $(COVER) $(PYTEST_ARGS)
+
+slurm-test: $(VENV)/.with-test ## batch scripts and jobs on a real Slurm of two nodes, on this machine: installed (root), started, tested, stopped
+	@{ $(HAS_SLURM); } || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || \
+	  { echo 'slurm-test needs slurmctld, slurmd and munged, and root. On Debian or Ubuntu: apt-get install slurm-wlm munge' >&2; exit 1; }
+	@{ $(HAS_SLURM); } || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
+	$(BIN)/python -m pytest -rs tests/slurm $(PYTEST_ARGS)
 
 lint: $(VENV)/.with-dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -266,8 +266,8 @@ def test_no_mpi_library(stack, capsys, monkeypatch):
 def test_dry_run_tells_and_touches_nothing(stack, here, capsys):
     assert cli.main(["run", "toys", "--dry-run", "--ranks", "4"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["run", "codec", "collective", "state", "legal", "on", "4", "steps"]
-    assert lines[1].split()[1:] == ["none", "gather_bcast", "new", "yes", "(data", "not", "prepared)", "×", "2", "epochs"]
+    assert lines[0].split() == ["no", "run", "codec", "collective", "state", "legal", "on", "4", "steps"]
+    assert lines[1].split()[2:] == ["none", "gather_bcast", "new", "yes", "(data", "not", "prepared)", "×", "2", "epochs"]
     assert files(here) == ["experiments/toys.toml"] and stack.loads == []
 
 
@@ -278,7 +278,7 @@ def test_dry_run_knows_states_and_steps(stack, here, capsys, monkeypatch):
     before = files(here)
     capsys.readouterr()
     assert cli.main(["run", "toys", "--dry-run"]) == 0
-    states = [line.split()[3:6] for line in capsys.readouterr().out.splitlines()[1:]]
+    states = [line.split()[4:7] for line in capsys.readouterr().out.splitlines()[1:]]
     assert states == [["finished", "yes", "10"], ["unfinished", "yes", "10"]]
     assert files(here) == before
 
@@ -286,7 +286,7 @@ def test_dry_run_knows_states_and_steps(stack, here, capsys, monkeypatch):
 def test_dry_run_of_an_illegal_pair(stack, capsys):
     assert cli.main(["run", "toys", "--dry-run", "--set", "collective.name=allreduce"]) == 2
     out, err = capsys.readouterr()
-    assert [line.split()[4] for line in out.splitlines()[1:]] == ["yes", "no"]
+    assert [line.split()[5] for line in out.splitlines()[1:]] == ["yes", "no"]
     assert err.startswith("gradwire: adam-sparse-") and "pairs that work" in err
 
 

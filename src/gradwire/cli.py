@@ -10,7 +10,7 @@ import os
 import sys
 
 from . import __version__, launch
-from .commands import advise, bench, lab, look, redraw, run
+from .commands import advise, bench, lab, look, redraw, run, stage, status, submit
 
 
 def main(argv=None):
@@ -47,7 +47,7 @@ def _parser():
     parser = _Parser(prog="gradwire", description="What a gradient looks like on the wire, and what that is worth.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (run, lab, look, bench, advise, redraw):
+    for group in (run, submit, status, stage, lab, look, bench, advise, redraw):
         group.add(commands)
     return parser
 

@@ -13,7 +13,7 @@ Nothing here touches MPI or data.
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path, PurePath
 
 import tomli_w
@@ -141,15 +141,28 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A checked experiment file. name: the file's stem."""
+    """A checked experiment file. name: the file's stem. chosen: numbers of the runs that are asked for, none: all."""
 
     name: str
     path: Path
     configs: tuple[RunConfig, ...]
+    chosen: tuple[int, ...] = ()
 
     def runs(self):
         """Its runs: all points of the sweep, then all again for the next repeat, so that a drift of the machine hits all alike."""
-        return list(self.configs)
+        return [self.configs[number] for number in self.chosen or range(len(self.configs))]
+
+    def numbered(self):
+        """(its number in the whole experiment, run) of each of runs()."""
+        return list(zip(self.chosen or range(len(self.configs)), self.runs()))
+
+    def only(self, numbers):
+        """The same experiment with these of its runs alone, all for None. ConfigError for a number that it does not have."""
+        last = len(self.configs) - 1
+        beyond = [number for number in numbers or () if number > last]
+        if beyond:
+            raise ConfigError(f"--only: expected runs from 0 to {last}, which {self.path} has, got {', '.join(map(str, beyond))}")
+        return replace(self, chosen=tuple(numbers or ()))
 
 
 def load(path, overrides=(), codec=None, ranks=None):

@@ -65,7 +65,7 @@ class Lines(Quiet):
     def _clock(self):
         elapsed = perf_counter() - self._began
         remaining = elapsed / self._done * (self._epochs_left + sum(self._waiting))
-        return f"elapsed {_duration(elapsed)}  remaining {_duration(remaining)}"
+        return f"elapsed {duration(elapsed)}  remaining {duration(remaining)}"
 
 
 class Bar(Lines):
@@ -138,7 +138,7 @@ class _Notes(logging.Handler):
         self._progress.note(self.format(record))
 
 
-def _duration(seconds):
+def duration(seconds):
     """125 → "2:05", 4000 → "1:06:40"."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .. import launch
 from ..errors import ConfigError
-from .options import add_run_options, positive
+from .options import add_run_options, positive, words
 from .planning import check_network, dry_run, experiment_of, prepare_data
 
 
@@ -41,29 +41,14 @@ def _lab(args, say):
     folders = [args.results] if args.results and len(labs) == 1 else [str(Path(args.results or "results/lab", lab.name)) for lab in labs]
     experiment = experiment_of(args, None, labs[0].ranks)
     if args.dry_run:
-        return max(dry_run(experiment.runs(), folder, lab.ranks, lab.network(), say) for lab, folder in zip(labs, folders))
+        return max(dry_run(experiment, folder, lab.ranks, lab.network(), say) for lab, folder in zip(labs, folders))
     for lab, folder in zip(labs, folders):
         check_network([run_path(folder, run) for run in experiment.runs()], lab.network())
     labs[0].check()
     prepare_data(experiment.runs())
     for lab, folder in zip(labs, folders):
-        command = [sys.executable, "-m", "gradwire", "run", *_words(args.run_options, args, {"results": folder})]
+        command = [sys.executable, "-m", "gradwire", "run", *words(args.run_options, args, {"results": folder})]
         code = lab.run(command, say=launch.tell)
         if code:
             return code
     return 0
-
-
-def _words(options, args, changed):
-    """The command line that gives these options the values of `args`, some of them changed."""
-    words = []
-    for option in options:
-        value = changed.get(option.dest, getattr(args, option.dest))
-        if not option.option_strings:
-            words.append(value)
-        elif value is True:
-            words.append(option.option_strings[0])
-        elif value is not None and value is not False:
-            for entry in value if isinstance(value, list) else [value]:
-                words.append(f"{option.option_strings[0]}={entry}")
-    return words

@@ -5,6 +5,7 @@ import math
 
 RESULTS = "results"
 WATCHDOG_S = 20
+_RUNS_AT_MOST = 10**6
 
 
 def add_run_options(parser, results=RESULTS):
@@ -17,6 +18,9 @@ def add_run_options(parser, results=RESULTS):
     )
     add_results(parser, results)
     parser.add_argument("--resume", action="store_true", help="go on with unfinished runs from their last checkpoint")
+    parser.add_argument(
+        "--only", type=_indices, metavar="N,…", help="these runs of the experiment, such as 0,3-5: numbered as by --dry-run"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the runs and whether they are legal; do nothing")
     parser.add_argument("--record-gradients", action="store_true", help="keep some fresh gradients under DIR/gradients, for bench codecs")
     parser.add_argument("--record-steps", type=positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
@@ -29,6 +33,23 @@ def add_run_options(parser, results=RESULTS):
         help=f"how long ranks wait in a step for one that hangs, before the run is ended with its name (default: {WATCHDOG_S}; 0: for ever)",
     )
     parser.set_defaults(run_options=parser._actions[before:])
+
+
+def words(options, args, changed):
+    """The command line that gives these options the values of `args`, some of them changed."""
+    found = []
+    for option in options:
+        value = changed.get(option.dest, getattr(args, option.dest))
+        if not option.option_strings:
+            found.append(value)
+        elif value is True:
+            found.append(option.option_strings[0])
+        elif isinstance(value, tuple):
+            found.append(f"{option.option_strings[0]}={','.join(map(str, value))}")
+        elif value is not None and value is not False:
+            for entry in value if isinstance(value, list) else [value]:
+                found.append(f"{option.option_strings[0]}={entry}")
+    return found
 
 
 def add_results(parser, default=RESULTS):
@@ -54,6 +75,20 @@ def seconds(text):
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"expected seconds ≥ 0, got {text!r}")
     return value
+
+
+def _indices(text):
+    """ "0,3-5" as (0, 3, 4, 5), each once."""
+    found = {}
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        numbers = [first, last] if dash else [first]
+        if not all(number.isascii() and number.isdecimal() for number in numbers) or int(numbers[0]) > int(numbers[-1]):
+            raise argparse.ArgumentTypeError(f"expected numbers and ranges such as 0,3-5, got {text!r}")
+        if int(numbers[-1]) >= _RUNS_AT_MOST:
+            raise argparse.ArgumentTypeError(f"expected numbers below {_RUNS_AT_MOST}, got {text!r}")
+        found.update(dict.fromkeys(range(int(numbers[0]), int(numbers[-1]) + 1)))
+    return tuple(found)
 
 
 def positive(text):

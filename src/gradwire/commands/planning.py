@@ -18,6 +18,7 @@ def experiment_of(args, found, size):
     if found:
         launch.check_ranks(args.ranks, found.size)
     experiment = config.load(args.experiment, args.set, args.codec, ranks=size)
+    experiment = experiment.only(args.only)
     for run in experiment.runs() if not args.dry_run else ():
         run.check(size)
     return experiment
@@ -33,10 +34,10 @@ def world(ranks):
     return MPI.COMM_WORLD
 
 
-def plan_of(runs, results, resume, record_gradients, size):
+def plan_of(runs, results, resume, record_gradients, size, here=None):
     """[(run, path of its file, its state)], with --resume as other ranks than these `size` have begun it. ConfigError for unfinished runs
     without --resume, for finished ones without gradients, and for what another network has left; IncompatibleError for those that need
-    the number of ranks that began them."""
+    the number of ranks that began them. here: the network of the runs to come, as environment.network() says it."""
     from .. import environment
     from ..gradients import recorded_whole
     from ..recorder import is_claimed, run_path, run_state
@@ -44,7 +45,7 @@ def plan_of(runs, results, resume, record_gradients, size):
     Path(results).mkdir(parents=True, exist_ok=True)
     runs = [_begun(run, results, size) if resume else run for run in runs]
     plan = [(run, path, run_state(path)) for run, path in ((run, run_path(results, run)) for run in runs)]
-    check_network([path for _, path, _ in plan], environment.network())
+    check_network([path for _, path, _ in plan], here or environment.network())
     for _, path, state in plan:
         if state == "unfinished" and is_claimed(path):
             raise ConfigError(f"{path}: another gradwire is writing this run; wait for it, or choose another --results")
@@ -139,13 +140,13 @@ def prepare_data(runs):
             data.load(dataset)
 
 
-def dry_run(runs, results, size, here, say):
+def dry_run(experiment, results, size, here, say):
     """Say the plan. 2 if a run is not legal. here: as environment.network() says it."""
     from .. import listing
     from ..recorder import run_path, run_state
 
     rows, problems = [], []
-    for run in runs:
+    for number, run in experiment.numbered():
         try:
             run.check(size)
             legal = "yes"
@@ -154,8 +155,8 @@ def dry_run(runs, results, size, here, say):
             legal = "no"
         path = run_path(results, run)
         state = "of another network" if _other_network(path, here) else run_state(path).replace("missing", "new")
-        rows.append((run.run_id, run.uplink, run.collective["name"], state, legal, _steps(run, size)))
-    say(listing.aligned(("run", "codec", "collective", "state", f"legal on {size}", "steps"), rows))
+        rows.append((number, run.run_id, run.uplink, run.collective["name"], state, legal, _steps(run, size)))
+    say(listing.aligned(("no", "run", "codec", "collective", "state", f"legal on {size}", "steps"), rows))
     for problem in problems:
         launch.tell(problem)
     return 2 if problems else 0

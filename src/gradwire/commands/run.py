@@ -32,7 +32,7 @@ def _run(args, say):
             raise
         error = problem  # of this rank, perhaps of this one alone: all must hear of it, or the others wait for ever
     if args.dry_run:
-        return dry_run(experiment.runs(), args.results, size, environment.network(), say) if launch.speaks() else 0
+        return dry_run(experiment, args.results, size, environment.network(), say) if launch.speaks() else 0
     if size > 1 and not found:
         launch.mpiexec(size, args.arguments)
     try:
@@ -44,9 +44,11 @@ def _run(args, say):
         launch.agree(comm, alike.problem(comm, experiment.runs(), args))
         paths = _train_all(experiment.runs(), args, comm)
         if comm.rank == 0:
-            from ..report import summarise
+            from .. import report
 
-            say(summarise(args.results, experiment.name, paths))
+            # Other jobs may be writing the runs that --only leaves out, and each would draw over the other's table.
+            summary = report.some if args.only else report.summarise
+            say(summary(args.results, experiment.name, paths))
     except BaseException as problem:
         return launch.fail(problem, comm)
     return 0

@@ -3,6 +3,7 @@
 Writes <results>/tables/<experiment>.md and .csv, and <results>/figures/<experiment>.png and .pdf.
 """
 
+import shlex
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -20,6 +21,13 @@ def summarise(results, experiment, run_paths):
     collection, rows = _read(results, experiment, run_paths)
     written = [*_write_tables(results, collection, rows), *_write_figures(results, collection, rows)]
     return "\n".join([table.text(collection, rows), "", *(f"wrote {path}" for path in written)])
+
+
+def some(results, experiment, run_paths):
+    """The table of these runs for the terminal; writes nothing: the experiment's other runs may still be on their way."""
+    collection, rows = _read(results, experiment, run_paths)
+    draw = f"gradwire tables {shlex.quote(experiment)} --results {shlex.quote(str(results))}"
+    return f"{table.text(collection, rows)}\n\nThese are some of the runs; `{draw}`, and figures, draw all."
 
 
 def tables(results, experiments=()):
@@ -63,4 +71,4 @@ def _stem(results, folder, collection):
     return path
 
 
-__all__ = ["figures", "summarise", "tables"]
+__all__ = ["figures", "some", "summarise", "tables"]
