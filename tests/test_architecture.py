@@ -31,6 +31,7 @@ LAYERS = """
     bench
     network
     listing launch
+    doctor
     commands
     cli
     __main__

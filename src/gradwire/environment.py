@@ -70,7 +70,7 @@ def describe(comm, mpi_library, mpi_standard):
         "ranks": comm.size,
         "cores": min(map(len, usable.values())),
         "ranks_per_host": max(hosts.count(host) for host in hosts),
-        "pinning": "; ".join(f"rank {rank}: {_spans(mine)}" for rank, (_, mine) in enumerate(ranks)),
+        "pinning": "; ".join(f"rank {rank}: {spans(mine)}" for rank, (_, mine) in enumerate(ranks)),
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
         **network(),
     }
@@ -118,12 +118,12 @@ def _cpu():
     return platform.processor() or platform.machine()
 
 
-def _spans(numbers):
+def spans(numbers):
     """{0, 1, 2, 3, 8} as "0-3,8"."""
-    spans = []
+    found = []
     for core in sorted(numbers):
-        if spans and core == spans[-1][1] + 1:
-            spans[-1][1] = core
+        if found and core == found[-1][1] + 1:
+            found[-1][1] = core
         else:
-            spans.append([core, core])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+            found.append([core, core])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
