@@ -45,48 +45,63 @@ def _doctor(args, say):
 
 
 def _on_ranks(args, found, say):
-    """Every rank of a launch. Rank 0 looks at its machine before MPI starts; --findings FILE leaves the findings there instead."""
+    """Every rank of a launch. Rank 0 looks at its machine before MPI starts, and says it then: a library may end the process when it
+    starts. With --findings FILE it leaves there what it found, and says nothing."""
     from .. import doctor
-    from ..doctor import facts, launching
+    from ..doctor import facts, launching, transport
 
     speaks = launch.speaks()
-    findings = doctor.machine(args.results) if speaks and not args.findings else []
-    folder = Path(args.findings).parent if args.findings else Path(tempfile.mkdtemp(prefix="gradwire-doctor-"))
+    alone = speaks and not args.findings
+    machine = doctor.machine(args.results) if alone else []
+    if alone:
+        say(doctor.lines(machine) + "\n")
+    findings, mine = [], facts.collect()
+    folder = Path(tempfile.mkdtemp(prefix="gradwire-doctor-")) if speaks else None
 
     def tell(*more):
+        """Rank 0 says what it has; the ranks may hang."""
         findings.extend(more)
-        if speaks and args.findings:
-            launching.keep(args.findings, findings)
-        elif speaks:
-            say(doctor.text(findings))
-        if not args.findings:
+        if folder:
             shutil.rmtree(folder, ignore_errors=True)
+        if alone:
+            say(doctor.text(findings, machine))
+        elif speaks:
+            launching.keep(args.findings, findings)
 
-    mine = facts.collect()
-    with launching.Alarm(launching.limit_s(found.size if found else 1) + (0 if speaks else 2), tell) as alarm:
-        comm = _examined(args, mine, folder, findings, alarm.stage)
+    with launching.Alarm(launching.limit_s(found.size if found else args.ranks or 1) + (0 if speaks else 2), tell) as alarm:
+        comm, overheard = _started(args, found, mine, findings, transport.listening(folder))
+        try:
+            if comm:
+                _examine(comm, args.results, mine, overheard, findings, alarm.stage)
+        except BaseException as error:
+            return launch.fail(error, comm)
     tell()
-    return doctor.worst(findings) if comm is None else comm.bcast(doctor.worst(findings))
+    # A rank that ends with a status before rank 0 has spoken would have it ended.
+    return comm.bcast(doctor.worst(machine + findings)) if comm else doctor.worst(findings) * speaks
 
 
-def _examined(args, mine, folder, findings, stage):
-    """The world communicator, when it could be looked at; rank 0's `findings` have grown."""
-    from ..doctor import ranks, transport
-    from ..doctor.finding import problem
+def _started(args, found, mine, findings, listening):
+    """(the world communicator, or None if it is of no use, which `findings` say then; what was overheard while MPI started)."""
+    from ..doctor import mpi, ranks
 
-    try:
-        with transport.listening(folder):
-            comm = world(args.ranks)
-    except ConfigError as error:
-        words, _, advice = str(error).partition(". ")
-        findings.append(problem("ranks", words, advice or "see mpiexec and MPI library"))
-        findings.extend(ranks.check_facts([mine]))
-        return None
+    wrong = mpi.mismatch(found)
+    if not wrong:
+        try:
+            with listening as overheard:
+                return world(args.ranks), overheard
+        except ConfigError as error:
+            wrong = mpi.no_world(error)
+    findings += [wrong, *ranks.check_facts([mine])]
+    return None, None
+
+
+def _examine(comm, results, mine, overheard, findings, stage):
     from mpi4py import MPI
 
-    try:
-        ranks.examine(comm, mine, MPI.Query_thread(), args.results, lambda: transport.told(folder), findings, stage)
-    except BaseException as error:
-        launch.fail(error, comm)
-        raise
-    return comm
+    from ..doctor import ranks, transport
+
+    stage("finding the ranks of each host")
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
+    mine["node"] = node.bcast(comm.rank)
+    node.Free()
+    ranks.examine(comm, mine, MPI.Query_thread(), results, lambda: transport.told(overheard), findings, stage)

@@ -6,7 +6,7 @@ is none. It measures to find what is wrong: numbers worth keeping come from `gra
 
 from ..data import cache
 from . import installation, mpi, slurm, storage
-from .finding import Finding, attempt, text, worst
+from .finding import Finding, attempt, lines, text, worst
 
 
 def machine(results):
@@ -21,7 +21,6 @@ def machine(results):
         ("mpiexec", mpi.check_mpiexec, library),
         ("Slurm", slurm.check, library),
         ("results disk", storage.check, "results", results, "choose another --results"),
-        ("HDF5", storage.check_hdf5, results),
         ("cache disk", storage.check, "cache", cache.root(), "set GRADWIRE_CACHE to another folder"),
         ("data", installation.check_data),
         ("lab", installation.check_lab),
@@ -29,4 +28,4 @@ def machine(results):
     return [finding for name, check, *arguments in checks for finding in attempt(name, check, *arguments)]
 
 
-__all__ = ["Finding", "attempt", "machine", "text", "worst"]
+__all__ = ["Finding", "attempt", "lines", "machine", "text", "worst"]

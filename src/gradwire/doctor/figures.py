@@ -48,7 +48,7 @@ def _check_latency(where, pairs, skipped):
 
 def _check_bandwidth(where, pairs, skipped):
     """pairs: the fastest first."""
-    about = f"{_typical(pairs).nbytes / 1e6:g} MB {where}: {_told(pairs, _bandwidth, skipped)}"
+    about = f"{_typical(pairs).nbytes / 1e6:.2g} MB {where}: {_told(pairs, _bandwidth, skipped)}"
     if not pairs[-1].same_host and pairs[-1].bytes_per_s < 0.5 * _typical(pairs).bytes_per_s:
         return warning("bandwidth", about, "less than half of what is typical: look at the cable, the switch and the hosts of that pair")
     if pairs[-1].same_host and pairs[-1].bytes_per_s < MEMORY_BYTES_PER_S:
@@ -99,7 +99,8 @@ def _latency(pair):
 
 
 def _bandwidth(pair):
-    return f"{pair.bytes_per_s / 1e9:.2f} GB/s (ranks {pair.first} and {pair.second})"
+    speed = f"{pair.bytes_per_s / 1e9:.2f} GB/s" if pair.bytes_per_s >= 1e9 else f"{pair.bytes_per_s / 1e6:.3g} MB/s"
+    return f"{speed} (ranks {pair.first} and {pair.second})"
 
 
 def _us(seconds):

@@ -3,6 +3,8 @@
 import textwrap
 from dataclasses import dataclass
 
+from ..errors import GradwireError
+
 OK, WARNING, PROBLEM = STATUSES = ("ok", "warning", "problem")
 WIDTH = 100
 
@@ -36,6 +38,8 @@ def attempt(check, function, *arguments):
     found = []
     try:
         found.extend(function(*arguments))
+    except GradwireError as error:
+        found.append(problem(check, str(error), "runs would end with the same words"))
     except Exception as error:  # whatever is wrong with the machine may show itself anywhere
         found.append(problem(check, f"this check failed: {type(error).__name__}: {error}", "please report it, with this output"))
     return found
@@ -46,21 +50,28 @@ def worst(findings):
     return int(any(finding.status == PROBLEM for finding in findings))
 
 
-def text(findings):
-    """The findings as aligned lines of at most WIDTH columns, the worst last, and a line that counts them."""
+def lines(findings):
+    """The findings as aligned lines of at most WIDTH columns, the worst last."""
     name = max((len(finding.check) for finding in findings), default=0) + 2
-    lines = []
+    said = []
     for finding in sorted(findings, key=lambda one: STATUSES.index(one.status)):
         blank = " " * (9 + name)
-        lines += _wrapped(finding.found, f"{finding.status:<9}{finding.check:<{name}}", blank)
-        lines += _wrapped(finding.advice, f"{blank}→ ", f"{blank}  ")
-    counts = {status: sum(finding.status == status for finding in findings) for status in STATUSES}
-    said = [f"{counts[OK]} ok", *(_counted(counts[status], status) for status in (WARNING, PROBLEM))]
-    return "\n".join([*lines, "", ", ".join(said)])
+        said += _wrapped(finding.found, f"{finding.status:<9}{finding.check:<{name}}", blank)
+        said += _wrapped(finding.advice, f"{blank}→ ", f"{blank}  ")
+    return "\n".join(said)
 
 
-def _counted(number, word):
-    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+def text(findings, before=()):
+    """Their lines, and one that counts them and those that were said before."""
+    said = [f"{len(_of(OK, (*before, *findings)))} ok"]
+    for status in (WARNING, PROBLEM):
+        names = _of(status, (*before, *findings))
+        said.append(f"{len(names) or 'no'} {status}{'s' * (len(names) != 1)}" + (f" ({', '.join(dict.fromkeys(names))})" if names else ""))
+    return f"{lines(findings)}\n\n{', '.join(said)}"
+
+
+def _of(status, findings):
+    return [finding.check for finding in findings if finding.status == status]
 
 
 def _wrapped(words, first, others):

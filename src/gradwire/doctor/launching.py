@@ -17,7 +17,7 @@ from . import facts, mpi, ranks
 from .finding import PROBLEM, Finding, problem, warning
 
 GRACE_S = 5.0
-BLOCKING = ("MPI library", "mpiexec", "Open MPI as root")
+BLOCKING = ("kernels", "MPI library", "mpiexec", "Open MPI as root")
 
 
 def limit_s(size):
@@ -38,7 +38,7 @@ def on_ranks(size, results, known):
     with tempfile.TemporaryDirectory(prefix="gradwire-doctor-", ignore_cleanup_errors=True) as folder:
         kept = Path(folder) / "findings.json"
         try:
-            command, environ = launch.mpiexec_command(size, ["doctor", "--results", str(results), "--findings", str(kept)])
+            command, environ = launch.mpiexec_command(size, ["doctor", "--ranks", str(size), "--results", str(results), "--findings", str(kept)])
         except ConfigError as error:
             return [problem("ranks", str(error), mpi.INSTALL), *ranks.check_facts([facts.collect()])]
         code, said = ended(command, environ, Path(folder) / "said", limit_s(size) + GRACE_S)

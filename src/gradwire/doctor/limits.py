@@ -5,14 +5,15 @@ import resource
 from .finding import ok, problem, warning
 from .pinning import hosts_of
 
-SHM_PER_RANK = 8 << 20
-"""MPICH 5 and UCX take 5 MiB of /dev/shm a rank, measured with 1 to 16 ranks; a rank that gets none dies of a bus error."""
+SHM_NBYTES, SHM_PER_RANK = 16 << 20, 6 << 20
+"""MPICH 5 and UCX take 5.2 MiB of /dev/shm a rank. With 1 to 12 ranks, 16 MiB more was always enough; with less they end in a
+segmentation fault, but for a size below 15 MiB, which they notice."""
 MIN_FILES, FILES_PER_RANK = 256, 4
 
 
 def check_shm(ranks):
     for host, members in hosts_of(ranks).items():
-        shm, needed = ranks[members[0]]["shm"], SHM_PER_RANK * len(members)
+        shm, needed = ranks[members[0]]["shm"], SHM_NBYTES + SHM_PER_RANK * len(members)
         cores = len(frozenset().union(*(ranks[rank]["cores"] for rank in members)))
         more = "make it larger: `docker run --shm-size=1g`, or `mount -o remount,size=1g /dev/shm` as root"
         if shm is None:
@@ -22,8 +23,8 @@ def check_shm(ranks):
         about = f"/dev/shm on {host}: {free >> 20:,} of {whole >> 20:,} MiB free"
         if free < needed:
             yield problem("shared memory", f"{about}; {len(members)} ranks need {needed >> 20}", more)
-        elif free < SHM_PER_RANK * cores:
-            yield warning("shared memory", f"{about}; one rank on each of {cores} cores needs {SHM_PER_RANK * cores >> 20}", more)
+        elif free < (full := SHM_NBYTES + SHM_PER_RANK * cores):
+            yield warning("shared memory", f"{about}; one rank on each of {cores} cores needs {full >> 20}", more)
         else:
             yield ok("shared memory", about)
         number, nbytes = ranks[members[0]]["stale"]

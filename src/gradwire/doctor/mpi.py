@@ -96,7 +96,7 @@ def check_mpiexec(found, environ=os.environ):
     shadow = shutil.which("mpiexec")
     if shadow and os.path.realpath(shadow) != os.path.realpath(path):
         yield from _check_shadow(path, shadow, mine)
-    if its == "Open MPI":
+    if its == "Open MPI" and not launch.launcher(environ):  # a rank was allowed to start, and may have one core of many
         yield from _check_openmpi(environ)
 
 
@@ -141,6 +141,26 @@ def check_launcher(environ=os.environ):
         )
     else:
         yield ok("launcher", "none: doctor starts its ranks with mpiexec")
+
+
+def mismatch(found):
+    """The problem if the Launcher `found` cannot have started ranks of the library that is loaded, before that is tried: MPICH ends the
+    process when Open MPI's mpiexec started it, without a word that Python could catch. Else None."""
+    words, _ = library() if found and found.name.startswith("Open MPI") else (None, "")
+    if words is None or family(words) != "MPICH" or "pmix" in words.lower():
+        return None
+    right = find_mpiexec()
+    return problem(
+        "ranks",
+        f"not looked at: {found.name} started {found.size}, but mpi4py loads {short(words)}, which cannot start under it",
+        f"start them with {right}, which belongs to this Python" if right else INSTALL,
+    )
+
+
+def no_world(error):
+    """The problem that launch.check_world has raised."""
+    words, _, advice = str(error).partition(". ")
+    return problem("ranks", words, advice or "see what was found of mpiexec and the MPI library")
 
 
 def output(command, timeout=TIMEOUT_S):

@@ -43,7 +43,8 @@ def check_facts(ranks):
 def examine(comm, mine, thread_level, results, told, found, stage):
     """Add the findings to the list `found`, on rank 0. A collective call.
 
-    mine: this rank's facts. told: function that says what transport.told does. stage(words): called with what comes next.
+    mine: this rank's facts, and its "node", equal on ranks that share memory as MPI sees it. told: function that says what
+    transport.told does. stage(words): called with what comes next.
     """
     stage("collecting what each rank is")
     ranks = comm.gather(mine)
@@ -62,8 +63,9 @@ def examine(comm, mine, thread_level, results, told, found, stage):
 
 
 def _examine_network(comm, ranks, told, found, stage):
-    hosts = comm.bcast([facts["host"] for facts in ranks] if comm.rank == 0 else None)
-    pairs, skipped = measure_pairs(comm, hosts, stage)
+    places = comm.bcast([(facts["host"], facts["node"]) for facts in ranks] if comm.rank == 0 else None)
+    hosts, nodes = zip(*places)
+    pairs, skipped = measure_pairs(comm, nodes, stage)
     stage("measuring allgather")
     rows = collectives.measure(comm, ["allgather"], (ALLGATHER_NBYTES,), calls=100)
     stage("comparing clocks")
@@ -90,21 +92,19 @@ def check_world(size, ranks, thread_level):
 
 def check_shared(comm, what, folder, advice):
     """[Finding] on rank 0, [] on the others: whether all ranks see a file that rank 0 makes in the folder, or above it. Collective."""
-    name, failure, path = f".gradwire-doctor-{secrets.token_hex(8)}", "", None
+    name, failure, path = f".gradwire-doctor-{secrets.token_hex(8)}", False, None
     if comm.rank == 0:
         try:
             path = storage.existing(folder) / name
             path.touch(exist_ok=False)
-        except OSError as error:
-            failure = str(error)
+        except OSError:
+            path, failure = None, True
     name, failure = comm.bcast((name, failure))
     seen = comm.gather("" if failure else _looked(folder, name))
     if path is not None:
         path.unlink(missing_ok=True)
-    if comm.rank:
+    if comm.rank or failure:  # that rank 0 cannot write is what storage.check found
         return []
-    if failure:
-        return [problem(f"{what} shared", f"rank 0 cannot write: {failure}", advice)]
     blind = {rank: why for rank, why in enumerate(seen) if why}
     if blind:
         rank, why = next(iter(blind.items()))
@@ -136,7 +136,7 @@ def pairs_of(size):
     return [(0, rank) for rank in range(1, size)] + [(rank, rank + 1) for rank in range(1, size - 1)]
 
 
-def measure_pairs(comm, hosts, stage, limit_s=PAIRS_LIMIT_S):
+def measure_pairs(comm, nodes, stage, limit_s=PAIRS_LIMIT_S):
     """([Pair] on rank 0, [] elsewhere; how many were left out after limit_s seconds). A collective call."""
     mine, began, skipped = [], time.monotonic(), 0
     for number, (first, second) in enumerate(pairs_of(comm.size)):
@@ -145,13 +145,13 @@ def measure_pairs(comm, hosts, stage, limit_s=PAIRS_LIMIT_S):
             skipped = len(pairs_of(comm.size)) - number
             break
         if comm.rank in (first, second):
-            pair = _measure_pair(comm, first, second, hosts)
+            pair = _measure_pair(comm, first, second, nodes)
             mine += [pair] if comm.rank == first else []
         sleep_until_all(comm)
     return [pair for of_rank in comm.gather(mine) or () for pair in of_rank], skipped
 
 
-def _measure_pair(comm, first, second, hosts):
+def _measure_pair(comm, first, second, nodes):
     latency = one_way_times(comm, first, second, 1, ROUNDS, pause_s=0)
     small = one_way_times(comm, first, second, SMALL, LARGE_ROUNDS, pause_s=0)
     if comm.rank == first:
@@ -163,4 +163,4 @@ def _measure_pair(comm, first, second, hosts):
     if comm.rank != first:
         return None
     median, low, high = np.percentile(latency, (50, 5, 95)).tolist()
-    return Pair(first, second, hosts[first] == hosts[second], (median, low, high), nbytes / float(np.median(large)), nbytes)
+    return Pair(first, second, nodes[first] == nodes[second], (median, low, high), nbytes / float(np.median(large)), nbytes)

@@ -12,7 +12,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import recorder
+from .. import launch, recorder
+from ..errors import DataError
 from .finding import ok, problem, warning
 
 LEAST, ENOUGH = 50 << 20, 1 << 30  # bytes free
@@ -54,6 +55,8 @@ def check(what, folder, elsewhere):
         with _temporary(there) as inside:
             yield from _check_disk(what, folder, there, inside, elsewhere)
             yield from _check_files(what, inside)
+            if what == "results":
+                yield from _check_hdf5(inside)
     except OSError as error:
         yield problem(
             f"{what} disk",
@@ -62,15 +65,14 @@ def check(what, folder, elsewhere):
         )
 
 
-def check_hdf5(folder):
-    """Run files, as they are created, appended to and read, in the results folder."""
+def _check_hdf5(folder):
+    """Run files, as they are created, appended to and read."""
     try:
-        with _temporary(existing(folder)) as inside:
-            h5py, hdf5, append_s = recorder.try_folder(inside)
-    except Exception as error:  # h5py raises what it likes
+        h5py, hdf5, append_s = recorder.try_folder(folder)
+    except (DataError, OSError, RuntimeError, ValueError) as error:  # h5py words what HDF5 says as any of these
         yield problem(
             "HDF5",
-            f"a run file in {folder} cannot be written and read: {error}",
+            f"a run file cannot be written, appended to and read: {launch.describe(error)}",
             "choose another --results, or reinstall h5py: `pip install --force-reinstall h5py`",
         )
         return
