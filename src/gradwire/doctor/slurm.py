@@ -12,10 +12,12 @@ NEEDS = {"MPICH": "pmi2", "Open MPI": "pmix"}
 
 def pmi_types(said):
     """Names of what `srun --mpi=list` says, such as ["none", "pmi2", "pmix"]."""
-    lines = [line.strip() for line in said.splitlines()]
-    known = [line for line in lines if line and " " not in line and not line.endswith(":")]
-    inline = [name.strip() for line in lines if line.startswith("srun: MPI types are") for name in line.partition("are")[2].split(",")]
-    return [name.removeprefix("srun: ") for name in known] + [name.strip(". ") for name in inline if name.strip(". ")]
+    names = []
+    for line in (line.strip().removeprefix("srun: ") for line in said.splitlines()):
+        _, are, after = line.partition("types are")
+        words = after.split(",") if are else [] if " " in line else [line]  # newer versions name one a line, below a title
+        names += [name for word in words if (name := word.strip(" ."))]
+    return names
 
 
 def check(library, environ=os.environ):
