@@ -28,10 +28,10 @@ def test_what_is_written_while_mpi_starts_is_heard(tmp_path, capfd):
     folder.mkdir()
     with transport.listening(folder, environ) as heard:
         os.write(1, OPEN_MPI.encode())
-        ucx = open(environ["UCX_LOG_FILE"], "w")
+        ucx = os.open(environ["UCX_LOG_FILE"], os.O_WRONLY | os.O_CREAT)
     os.write(1, b"later\n")
-    with ucx:
-        ucx.write(UCX)
+    os.write(ucx, UCX.encode())  # connections are made later
+    os.close(ucx)
     assert not folder.exists()
     assert transport.told(heard)["between"] == "rc_mlx5/mlx5_0:1, says UCX"
     assert capfd.readouterr().out == "later\n"
