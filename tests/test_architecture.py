@@ -32,6 +32,7 @@ LAYERS = """
     network
     listing launch
     watchdog alike
+    doctor
     commands
     cli
     __main__

@@ -1,8 +1,10 @@
 """The command gradwire: its parser, and how a command starts and ends. What the commands do is in commands/.
 
-`gradwire --help` is quick: heavy imports are inside the commands that need them, and only `run` and `bench collectives` initialise MPI,
-after configuration and legality are checked. Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 75 stopped
-by SIGTERM or SIGUSR1 and ready to go on with --resume, 130 interrupted.
+`gradwire --help` is quick: heavy imports are inside the commands that need them, and only `run`, `bench collectives` and `doctor`
+initialise MPI, after configuration and legality are checked.
+
+Exit status: 0 done, 1 failed, 2 usage, configuration or incompatibility, 75 stopped by SIGTERM or SIGUSR1 and ready to go on with
+--resume, 130 interrupted.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import os
 import sys
 
 from . import __version__, launch
-from .commands import advise, bench, lab, look, redraw, run, stage, status, submit
+from .commands import advise, bench, doctor, lab, look, redraw, run, stage, status, submit
 
 
 def main(argv=None):
@@ -47,7 +49,7 @@ def _parser():
     parser = _Parser(prog="gradwire", description="What a gradient looks like on the wire, and what that is worth.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (run, submit, status, stage, lab, look, bench, advise, redraw):
+    for group in (run, submit, status, stage, lab, look, bench, advise, doctor, redraw):
         group.add(commands)
     return parser
 

@@ -317,3 +317,21 @@ def _open(path, attempts=20):
                 raise DataError(f"{path}: not a readable HDF5 file: {error}") from error
             time.sleep(0.05)
     return None
+
+
+def try_folder(folder):
+    """Create, append to and read a file as runs do, in an existing folder that is left as it was: (h5py and HDF5 versions, seconds of the
+    append). OSError or DataError if it does not work there."""
+    path = Path(folder) / "try.hdf5"
+    try:
+        write_arrays(path, "gradwire-try", 1, {}, {"rows": np.arange(3.0)})
+        began = time.perf_counter()
+        append_arrays(path, {"rows": 3}, {"rows": np.array([3.0])})
+        took = time.perf_counter() - began
+        rows = read_arrays(path, "gradwire-try", 1)[1]["rows"].tolist()
+    finally:
+        for left in (path, path.with_name(f"{path.name}.part")):
+            left.unlink(missing_ok=True)
+    if rows != [0.0, 1.0, 2.0, 3.0]:
+        raise DataError(f"{path}: expected the rows 0 to 3, read {rows}")
+    return h5py.__version__, h5py.version.hdf5_version, took

@@ -94,24 +94,27 @@ def measure(comm, rates):
         if comm.rank in pair:
             rate = min(rates[rank] for rank in pair)
             mine.append(_measure_pair(comm, *pair, large_nbytes(rate)))
-        _sleep_until_all(comm)
+        sleep_until_all(comm)
     everything = comm.gather(mine)
     return [one for of_rank in everything for one in of_rank if one] if comm.rank == 0 else None
 
 
 def _measure_pair(comm, sender, receiver, nbytes):
     """Measured on the sender, None on the receiver."""
-    times = [_one_way(comm, sender, receiver, size, count) for size, count in ((1, 25), (SMALL, 15), (nbytes, 3))]
-    return Measured(sender, receiver, *times, nbytes) if comm.rank == sender else None
+    times = [one_way_times(comm, sender, receiver, size, count) for size, count in ((1, 25), (SMALL, 15), (nbytes, 3))]
+    quarter = [found[len(found) // 4] for found in times if found]  # a quarter of them were as fast
+    return Measured(sender, receiver, *quarter, nbytes) if comm.rank == sender else None
 
 
-def _one_way(comm, sender, receiver, nbytes, count):
-    """On the sender half a round trip, seconds: a quarter of them were as fast. The first, which opens the connection, does not count."""
+def one_way_times(comm, sender, receiver, nbytes, count, pause_s=PAUSE_S):
+    """On the sender half of each of `count` round trips, seconds, sorted; [] on the receiver. One that opens the connection comes first
+    and does not count. pause_s: before each."""
     message, times = bytearray(nbytes), []
     for _ in range(count + 1):
         if comm.rank == sender:
             comm.Recv(message[:0], receiver)  # the receiver has slept too, and waits
-            time.sleep(PAUSE_S)
+            if pause_s:
+                time.sleep(pause_s)
             began = time.perf_counter()
             comm.Send(message, receiver)
             comm.Recv(message, receiver)
@@ -120,10 +123,10 @@ def _one_way(comm, sender, receiver, nbytes, count):
             comm.Send(message[:0], sender)
             comm.Recv(message, sender)
             comm.Send(message, sender)
-    return sorted(times[1:])[count // 4] if times else None
+    return sorted(times[1:])
 
 
-def _sleep_until_all(comm):
+def sleep_until_all(comm):
     """A barrier whose waiting ranks sleep."""
     request = comm.Ibarrier()
     while not request.Test():

@@ -1,0 +1,66 @@
+"""Checks of Slurm: whether srun can start ranks of this MPI library, and whether a job's tasks are the ranks of this launch."""
+
+import os
+import shutil
+
+from .finding import ok, problem, warning
+from .mpi import family, last_line, output
+
+NEEDS = {"MPICH": "pmi2", "Open MPI": "pmix"}
+"""Family of the library → the PMI that starts its ranks."""
+
+
+def pmi_types(said):
+    """Names of what `srun --mpi=list` says, such as ["none", "pmi2", "pmix"]."""
+    names = []
+    for line in (line.strip().removeprefix("srun: ") for line in said.splitlines()):
+        _, are, after = line.partition("types are")
+        words = after.split(",") if are else [] if " " in line else [line]  # newer versions name one a line, below a title
+        names += [name for word in words if (name := word.strip(" ."))]
+    return names
+
+
+def check(library, environ=os.environ):
+    """library: what it says of itself, or None."""
+    srun = shutil.which("srun")
+    if srun is None:
+        yield ok("Slurm", "no srun here: ranks are started with mpiexec")
+        return
+    code, said = output([srun, "--mpi=list"], timeout=10)
+    types = pmi_types(said) if code == 0 else []
+    if not types:
+        yield warning(
+            "Slurm",
+            f"{srun} names no PMI: {last_line(said) or 'nothing said'}",
+            "on a cluster, ask its administrators; else ranks start with mpiexec",
+        )
+        return
+    needs = NEEDS.get(family(library or ""))
+    fitting = [name for name in types if needs and name.startswith(needs)]
+    about = f"srun knows {', '.join(types)}"
+    if needs and not fitting:
+        yield problem(
+            "Slurm",
+            f"{about}; {family(library)} needs {needs}",
+            f"start ranks with mpiexec inside the job, or use an MPI that was built for {types[-1]}",
+        )
+        return
+    default = environ.get("SLURM_MPI_TYPE", "")
+    if default and needs and not default.startswith(needs):
+        yield warning(
+            "Slurm", f"{about}; SLURM_MPI_TYPE is {default}", f"`srun --mpi={needs} gradwire …`, or `export SLURM_MPI_TYPE={needs}`"
+        )
+    else:
+        yield ok("Slurm", about + (f"; `srun --mpi={needs} gradwire run …` starts ranks" if needs else ""))
+
+
+def check_tasks(size, environ=os.environ):
+    """size: ranks of this launch."""
+    job, tasks = environ.get("SLURM_JOB_ID"), environ.get("SLURM_NTASKS", "")
+    if job is None:
+        return
+    about = f"job {job} on {environ.get('SLURM_JOB_NODELIST', '?')}: {tasks or '?'} tasks, {size} ranks here"
+    if tasks.isdigit() and int(tasks) != size:
+        yield warning("Slurm job", about, "start one rank for each task: `srun --mpi=pmi2 gradwire …` without -n (pmix for Open MPI)")
+    else:
+        yield ok("Slurm job", about)
