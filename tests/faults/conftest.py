@@ -48,7 +48,10 @@ batch_size = 15
 vnmse_samples = 0
 checkpoint_every = 1
 """
-STEPS = {1: 21, 2: 11, 3: 7}
+LEFT = 1, 9
+"""MPICH's launcher makes 1 or, with 9 of those that it killed, 9 of a rank that ends with status 1 and no MPI_Abort."""
+
+STEPS = {1: 21, 2: 11, 3: 7, 4: 6}
 """Of an epoch, for each number of ranks."""
 
 
@@ -181,12 +184,12 @@ class Outcome:
 
     def check(self, message, *, status=1, rows=0, steps=None):
         """Assert what every fault must keep. message: a regular expression for the one line of gradwire's, "" if there is none. rows: epochs
-        that the run file must have (None: there is none), of so many steps each."""
+        that the run file must have (None: there is none), of so many steps each. status: one, or those that MPICH's launcher makes of it."""
         said = [line for line in self.err.splitlines() if line.startswith("gradwire:")]
         sys.__stdout__.write(f"\n{self.elapsed:.1f} s, status {self.status}: {said}\n")  # with -s: what docs/faults.md has
         assert len(said) == bool(message), self.err
         assert not message or re.search(message, said[0]), f"expected {message}\n{self.err}"
-        assert self.status == status, f"status {self.status}\n{self.err}"
+        assert self.status in (status if isinstance(status, tuple) else (status,)), f"status {self.status}\n{self.err}"
         assert self.elapsed < WITHIN_S, f"{self.elapsed:.1f} s"
         until = time.monotonic() + 3
         while (alive := self.launch.alive()) and time.monotonic() < until:
