@@ -110,7 +110,9 @@ def test_one_rank_says_which_hangs(ranks):
 def test_a_rank_without_a_thread_does_not_answer(ranks):
     told, aborted, _ = ranks([("wait", 30), None], 1)
     until(lambda: aborted)
-    assert told[0].startswith("gradwire: rank 1 (host) hangs: it does not answer (stopped, or stuck in compiled code), while 1 rank waits for it in")
+    assert told[0].startswith(
+        "gradwire: rank 1 (host) hangs: it does not answer (stopped, or stuck in compiled code), while 1 rank waits for it in"
+    )
 
 
 def test_all_in_one_collective_is_a_slow_network_up_to_ten_times_the_limit(ranks):
@@ -158,7 +160,14 @@ def test_without_threads_in_mpi_each_speaks_for_itself(ranks, monkeypatch):
 
 def test_how_long_a_rank_may_be_where_it_is():
     dog = Watchdog(World(boxes=[None] * 2), 20)
-    assert [dog.allowed_s(place(0, part, 0)) for part in ("wait", "transfer", "compute", "other", None, MEETING)] == [20, 20, 200, 200, 200, 200]
+    assert [dog.allowed_s(place(0, part, 0)) for part in ("wait", "transfer", "compute", "other", None, MEETING)] == [
+        20,
+        20,
+        200,
+        200,
+        200,
+        200,
+    ]
     dog.watch.longest_s = 7
     assert [dog.allowed_s(place(0, part, 0)) for part in ("wait", "compute", None)] == [70, 700, 200]
 

@@ -48,9 +48,6 @@ batch_size = 15
 vnmse_samples = 0
 checkpoint_every = 1
 """
-LEFT = 1, 9
-"""MPICH's launcher makes 1 or, with 9 of those that it killed, 9 of a rank that ends with status 1 and no MPI_Abort."""
-
 STEPS = {1: 21, 2: 11, 3: 7, 4: 6}
 """Of an epoch, for each number of ranks."""
 
@@ -104,7 +101,9 @@ class Launch:
     each, for mpiexec's `:`, or if they are to be `alone` each a process by itself. files: the experiment file of each part. within: a command
     that starts mpiexec. fault: see gradwire_faults. results: default tmp_path / "results"."""
 
-    def __init__(self, world, folder, arguments, *, ranks=2, fault="", parts=(), files=None, alone=False, within=(), results=None, **environ):
+    def __init__(
+        self, world, folder, arguments, *, ranks=2, fault="", parts=(), files=None, alone=False, within=(), results=None, **environ
+    ):
         self.results = Path(results or folder / "results")
         self.marker = uuid.uuid4().hex
         self.out, self.err = folder / f"{self.marker}.out", folder / f"{self.marker}.err"
@@ -118,7 +117,11 @@ class Launch:
         if alone:
             starts = [shlex.join(["env", *(f"{name}={value}" for name, value in variables.items()), *run]) for variables, _ in parts]
             command = ["sh", "-c", " & ".join(starts) + "; status=$?; wait; exit $status"]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_PROCESS", "FAULT", "PMI_", "OMPI_", "SLURM_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("COVERAGE_PROCESS", "FAULT", "PMI_", "OMPI_", "SLURM_"))
+        }
         self.environ = kept | {
             "PYTHONPATH": os.pathsep.join([str(HERE / "plugins"), os.environ.get("PYTHONPATH", "")]),
             "GRADWIRE_CACHE": str(world / "cache"), "FAULT": fault, "FAULTS_SEEN": str(folder), MARKER: self.marker, **environ,
@@ -184,7 +187,8 @@ class Outcome:
 
     def check(self, message, *, status=1, rows=0, steps=None):
         """Assert what every fault must keep. message: a regular expression for the one line of gradwire's, "" if there is none. rows: epochs
-        that the run file must have (None: there is none), of so many steps each. status: one, or those that MPICH's launcher makes of it."""
+        that the run file must have (None: there is none), of so many steps each. status: one, or several: MPICH's launcher may
+        add the 9 of those that it kills, bit by bit, where a rank ends without MPI_Abort."""
         said = [line for line in self.err.splitlines() if line.startswith("gradwire:")]
         sys.__stdout__.write(f"\n{self.elapsed:.1f} s, status {self.status}: {said}\n")  # with -s: what docs/faults.md has
         assert len(said) == bool(message), self.err

@@ -23,7 +23,10 @@ def version(folder, name):
         ([(), (), ("--set", "run.epochs=2")], r"run.epochs is 3 on ranks 0-1, 2 on rank 2$"),
         ([(), ("--codec", "natural"), ()], r"codec.uplink is raw\+faulty on ranks 0,2, natural on rank 1$"),
         ([(), ("--resume",), ()], r"--resume is False on ranks 0,2, True on rank 1$"),
-        ([(), (), ("--set", "sweep.run.seed=[1, 2]")], r"number of runs is 1 on ranks 0-1, 2 on rank 2; run.seed is 0 on ranks 0-1, 1, 2 on rank 2$"),
+        (
+            [(), (), ("--set", "sweep.run.seed=[1, 2]")],
+            r"number of runs is 1 on ranks 0-1, 2 on rank 2; run.seed is 0 on ranks 0-1, 1, 2 on rank 2$",
+        ),
     ],
     ids=["set", "codec", "resume", "sweep"],
 )
@@ -32,7 +35,9 @@ def test_ranks_that_want_different_runs(launch, parts, said):
 
 
 def test_a_configuration_that_is_wrong_on_one_rank(launch):
-    launch(parts=[({}, ()), ({}, ("--set", "run.epochs=0"))]).ended().check(r"^gradwire: .*run.epochs: expected .* ≥ 1", status=2, rows=None)
+    launch(parts=[({}, ()), ({}, ("--set", "run.epochs=0"))]).ended().check(
+        r"^gradwire: .*run.epochs: expected .* ≥ 1", status=2, rows=None
+    )
 
 
 @pytest.mark.parametrize("name", ["gradwire", "numpy", "gradwire-faults"])
@@ -67,4 +72,10 @@ def test_an_open_mpi_launcher_around_mpich(launch):
 def test_a_launcher_whose_ranks_mpi_does_not_see(launch):
     launch(parts=[({"PMI_RANK": "0", "PMI_SIZE": "2"}, ())], alone=True).ended().check(
         r"^gradwire: mpiexec started 2 processes but MPI sees 1: launcher and MPI library do not match", status=2, rows=None
+    )
+
+
+def test_an_option_that_is_wrong_on_one_rank(launch):
+    launch(parts=[({}, ()), ({}, ("--frob",)), ({}, ())]).ended().check(
+        "^gradwire: unrecognized arguments: --frob; `gradwire run --help` lists what there is$", status=2, rows=None
     )

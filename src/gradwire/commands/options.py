@@ -22,7 +22,11 @@ def add_run_options(parser, results=RESULTS):
     parser.add_argument("--record-steps", type=positive, metavar="N", help="with it: so many per epoch and rank (default: 4)")
     parser.add_argument("--ranks", type=positive, metavar="P", help="number of ranks: starts `mpiexec -n P` unless it runs already")
     parser.add_argument(
-        "--watchdog", type=seconds, default=WATCHDOG_S, metavar="SECONDS", help=f"how long ranks wait in a step for one that hangs, before the run is ended with its name (default: {WATCHDOG_S}; 0: for ever)"
+        "--watchdog",
+        type=seconds,
+        default=WATCHDOG_S,
+        metavar="SECONDS",
+        help="how long ranks wait in a step for one that hangs, before it is named and the run ended (default: %(default)s; 0: for ever)",
     )
     parser.set_defaults(run_options=parser._actions[before:])
 

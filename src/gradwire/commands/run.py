@@ -52,6 +52,18 @@ def _run(args, say):
     return 0
 
 
+def refuse(error):
+    """End with a usage error of this rank, perhaps of this one alone, on all ranks; returns the exit status."""
+    try:
+        comm = world(None)
+    except ConfigError:
+        return launch.fail(error)
+    try:
+        launch.agree(comm, error)
+    except launch.AgreedError as agreed:
+        return launch.fail(agreed, comm)
+
+
 def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
     from .. import data, logs, recorder

@@ -133,7 +133,9 @@ def read(path):
         if found != nbytes:
             raise _damaged(path, path / name, f"expected {nbytes} bytes, got {'no such file' if found is None else found}")
     mapped = {split: _map_split(path, split, meta) for split in SPLITS}
-    guard = Guard(path, [(path / f"{split}_{name}.npy", array) for split in SPLITS for name, array in mapped[split].items() if array is not None])
+    guard = Guard(
+        path, [(path / f"{split}_{name}.npy", array) for split in SPLITS for name, array in mapped[split].items() if array is not None]
+    )
     train, test = (_csr(path, split, mapped[split], meta) for split in SPLITS)
     return Prepared(train, test, meta["n_features"], meta["task"], meta, guard)
 

@@ -24,13 +24,18 @@ class Guard:
         for path, stamp in self._stamps.items():
             if (found := _stamp(path)) != stamp:
                 what = "is no longer there" if found is None else "has changed"
-                raise DataError(f"damaged cache: {path} {what} since this run began to read it; remove {self._folder} to have it prepared again")
+                raise DataError(
+                    f"damaged cache: {path} {what} since this run began to read it; remove {self._folder} to have it prepared again"
+                )
 
     def explain(self, rank=0, size=1):
         """From now on a file that is cut off is said by this rank before its process ends: each rank in its turn, as the first ends all."""
-        who = f"rank {rank}: " if size > 1 else ""
+        who, again = f"rank {rank}: " if size > 1 else "", f"remove {self._folder} to have it prepared again"
         texts = [
-            (array, f"gradwire: {who}damaged cache: {path} was cut off while this run read it; remove {self._folder} to have it prepared again\n")
+            (
+                array,
+                f"gradwire: {who}damaged cache: {path} was cut off while this run read it; {again}\n",
+            )
             for path, array in self._arrays
         ]
         mapped.explain([(array, text.encode()) for array, text in texts], rank * min(_APART_MS, _SPREAD_MS // size))
