@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
+from gradwire import environment
 from gradwire import launch as launching
 
 HERE = Path(__file__).parent
@@ -83,8 +84,8 @@ def cache(world, tmp_path):
 @pytest.fixture
 def launch(world, tmp_path):
     """start(*arguments, ranks=2, fault="…", parts=…) → Launch. What is still running at the end of the test is ended."""
-    if launching.find_mpiexec() is None:
-        pytest.skip("no mpiexec beside this Python or on PATH: pip install mpich")
+    if environment.package_version("mpich") is None:
+        pytest.skip("statuses and options are those of MPICH's mpiexec: pip install mpich")
     started = []
 
     def start(*arguments, **options):
