@@ -481,3 +481,29 @@ def test_record_steps_needs_record_gradients(here, capsys):
 def test_two_codecs_are_no_sweep(here, capsys):
     assert cli.main(["run", "toys", "--codec", "none", "--codec", "fp16"]) == 2
     assert "--codec: expected one, got none and fp16; a sweep has several: --set 'sweep.codec.uplink=[…]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon"])
+def test_watchdog_takes_seconds(here, capsys, value):
+    assert cli.main(["run", "toys", f"--watchdog={value}"]) == 2
+    assert f"argument --watchdog: expected seconds ≥ 0, got '{value}'" in capsys.readouterr().err
+
+
+def test_a_run_that_another_launch_is_writing_is_not_called_unfinished(stack, capsys, monkeypatch):
+    from gradwire.recorder import claim
+
+    monkeypatch.setenv("FAKE_TRAIN", "unfinished")
+    assert cli.main(["run", "toys", "--codec", "none"]) == 0
+    (path,) = Path("results/runs/toys").glob("*.h5")
+    capsys.readouterr()
+    with claim(path, "unfinished"):
+        assert cli.main(["run", "toys", "--codec", "none"]) == 2
+    assert capsys.readouterr().err == f"gradwire: {path}: another gradwire is writing this run; wait for it, or choose another --results\n"
+
+
+def test_a_usage_error_of_one_rank_that_mpi_does_not_know(stack, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["gradwire", "run"])
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    assert cli.main(["run", "toys", "--frob"]) == 2
+    assert capsys.readouterr().err == "gradwire: unrecognized arguments: --frob; `gradwire run --help` lists what there is\n"

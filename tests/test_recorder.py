@@ -159,3 +159,20 @@ def test_a_newer_schema_is_refused(path):
         file.attrs["schema_version"] = 99
     with pytest.raises(gw.DataError, match="newer"):
         gw.load_run(path)
+
+
+def test_a_run_that_is_being_written(tmp_path):
+    path = tmp_path / "runs" / "x.h5"
+    assert not recorder.is_claimed(path)
+    with recorder.claim(path, "missing"):
+        assert recorder.is_claimed(path)
+        with pytest.raises(gw.ConfigError, match="another gradwire is writing this run"), recorder.claim(path, "missing"):
+            pass
+    assert not recorder.is_claimed(path)
+
+
+def test_a_lock_that_its_owner_has_just_removed_is_no_right(tmp_path, monkeypatch):
+    path = tmp_path / "x.h5"
+    monkeypatch.setattr(recorder.fcntl, "flock", lambda *_: path.with_suffix(".lock").unlink())
+    with pytest.raises(gw.ConfigError, match="another gradwire has just written this run; start again"), recorder.claim(path, "missing"):
+        pass

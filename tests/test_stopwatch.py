@@ -31,3 +31,23 @@ def test_reset_forgets():
         pass
     watch.reset()
     assert set(watch.phases()["wall"].values()) == {0.0}
+
+
+def test_where_the_rank_is():
+    watch = Stopwatch()
+    assert (watch.part, watch.at) == (None, None)
+    with watch.step(2, 7):
+        began = watch.since
+        assert (watch.part, watch.at) == ("other", (2, 7))
+        with watch("encode"):
+            assert watch.part == "encode" and watch.since > began
+        assert watch.part == "other" and watch.since > began
+    assert (watch.part, watch.at) == (None, (2, 7)) and 0 < watch.longest_s == watch.wall["step"]
+    with watch.step(2, 8):
+        pass
+    assert watch.longest_s >= watch.wall["step"] - watch.longest_s
+    watch.note("meeting")
+    assert watch.part == "meeting"
+    with pytest.raises(ZeroDivisionError), watch.step(2, 9):
+        raise ZeroDivisionError
+    assert (watch.part, watch.at) == ("other", (2, 9))  # where it was left

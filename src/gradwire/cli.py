@@ -13,6 +13,7 @@ import sys
 
 from . import __version__, launch
 from .commands import advise, bench, doctor, lab, look, redraw, run, stage, status, submit
+from .errors import ConfigError
 
 
 def main(argv=None):
@@ -22,6 +23,8 @@ def main(argv=None):
         args = _parser().parse_args(arguments)
     except SystemExit as stop:
         return stop.code
+    except ConfigError as error:
+        return run.refuse(error)
     args.arguments = arguments
     try:
         code = args.command(args, _say) or 0
@@ -39,6 +42,13 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message):
+        """Of one rank of a launch, all must hear: the others may have other arguments, and wait for it."""
+        found = launch.launcher()
+        if found and found.size > 1 and sys.argv[1:2] == ["run"]:
+            raise ConfigError(f"{message}; `gradwire run --help` lists what there is")
+        super().error(message)
 
     def _print_message(self, message, file=None):
         if launch.speaks():

@@ -17,6 +17,9 @@ from .errors import ConfigError, GradwireError, IncompatibleError, Stopped
 PATIENCE_S = 0.5
 """How much later each further rank speaks when it fails: the abort of the first one ends the others before that."""
 
+SPREAD_S = 10.0
+"""At most so long after rank 0 the last one speaks: of more than 20 ranks, each has a smaller part of it."""
+
 FLUSH_S = 0.1
 """Between the message and the abort: the launcher forwards what a rank writes, and an abort may overtake it."""
 
@@ -138,11 +141,16 @@ def fail(error, comm=None):
             tell(f"gradwire: {describe(error)}")
         return code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not tear the message
-    time.sleep(PATIENCE_S * min(comm.rank, 8))
+    time.sleep(turn_s(comm.rank, comm.size))
     tell(f"gradwire: rank {comm.rank}: {describe(error)}")
     time.sleep(FLUSH_S)
     comm.Abort(code)
     return code
+
+
+def turn_s(rank, size):
+    """When a rank may speak, counted from the moment when all may have met the same error."""
+    return rank * min(PATIENCE_S, SPREAD_S / size)
 
 
 def exit_code(error):

@@ -12,6 +12,7 @@ for a step that does not, and between steps (evaluation, recording, checkpoints)
 that. Preparing data is not watched. A library that keeps threads out of MPI leaves each of them to speak for its own rank.
 """
 
+import atexit
 import faulthandler
 import os
 import platform
@@ -21,7 +22,7 @@ from time import perf_counter, sleep
 from typing import NamedTuple
 
 from .collectives.communicators import MEETING, kept, threads_may_talk, watched
-from .launch import FLUSH_S, PATIENCE_S, tell
+from .launch import FLUSH_S, SPREAD_S, tell, turn_s
 from .stopwatch import Stopwatch
 
 PATIENT = 10
@@ -32,6 +33,7 @@ SECOND_S = 5.0
 
 _SAID = 4
 _ASK, _HERE, _SPOKEN = range(3)
+FAILING = "failing"
 _WAITS = ("wait", "transfer", MEETING)
 
 
@@ -73,7 +75,7 @@ class Watchdog:
         self._world, self.limit_s, self.watch = comm, limit_s, Stopwatch()
         self.comm = watched(comm, self.watch) if limit_s and comm.size > 1 else comm
         self._main, self._stop, self._thread = threading.get_ident(), threading.Event(), None
-        self._answers, self._spoken, self._again = {}, False, 0.0
+        self._answers, self._sent, self._spoken, self._failed, self._again = {}, [], False, None, 0.0
 
     def __enter__(self):
         if self.comm is not self._world:
@@ -84,19 +86,27 @@ class Watchdog:
         return self
 
     def __exit__(self, kind, error, trace):
+        if error is None:
+            self.close()
+            return
+        self._failed = perf_counter()  # others are to hear of it until this rank has spoken
+        atexit.register(self.close)
+        if isinstance(error, Exception) and self.watch.part is not None and self.watch.at:
+            error.add_note(f"in step {self.watch.at[1]} of epoch {self.watch.at[0]}")
+
+    def close(self):
+        """Nothing is watched from now on. No thread may be left when MPI ends."""
         self._stop.set()
         if self._thread:
             self._thread.join(SECOND_S)
-        if isinstance(error, Exception) and self.watch.part is not None and self.watch.at:
-            error.add_note(f"in step {self.watch.at[1]} of epoch {self.watch.at[0]}")
 
     def here(self):
         """This rank's Place."""
         frame = sys._current_frames().get(self._main)
         code = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} {frame.f_code.co_name}" if frame else ""
         watch, rank = self.watch, self._world.rank
-        since, part, at = watch.since, watch.part, watch.at
-        return Place(rank, self._hosts[rank], at, part, perf_counter() - since, code)
+        since, part = (watch.since, watch.part) if self._failed is None else (self._failed, FAILING)
+        return Place(rank, self._hosts[rank], watch.at, part, perf_counter() - since, code)
 
     def allowed_s(self, place):
         """How long this rank may be where it is before others are asked."""
@@ -108,11 +118,13 @@ class Watchdog:
         tick = min(0.5, self.limit_s / 10)
         while not self._stop.wait(tick):
             place = self.here()
+            if self._line is not None:
+                self._listen()
+            if self._failed is not None:
+                continue
             if self._line is None:
                 self._alone(place)
-                continue
-            self._listen()
-            if place.age_s > self.allowed_s(place) and perf_counter() > self._again:
+            elif place.age_s > self.allowed_s(place) and perf_counter() > self._again:
                 self._investigate(self.allowed_s(place))
                 self._again = perf_counter() + self.limit_s / 10
 
@@ -132,7 +144,7 @@ class Watchdog:
         if verdict is None:
             return
         turn = sum(place.rank < me.rank and place.waits >= me.waits for place in places)
-        until = perf_counter() + PATIENCE_S * min(turn, 8)
+        until = perf_counter() + turn_s(turn, len(places))
         while perf_counter() < until and not self._stop.wait(0.05):
             self._listen()
         if self._spoken:  # another rank does; if it cannot, it is silent the next time
@@ -154,25 +166,27 @@ class Watchdog:
         """What is left where threads may not talk: a rank speaks for itself; those that wait, later, as it may be their own network."""
         allowed = max(self.limit_s, PATIENT * self.watch.longest_s) * (2 if place.waits else 1) * (PATIENT if place.between else 1)
         if place.age_s > allowed:
-            if place.waits and self._stop.wait(PATIENCE_S * min(place.rank, 8)):
+            if place.waits and self._stop.wait(turn_s(place.rank, len(self._hosts))):
                 return
             if self.here().age_s > allowed:
                 self._end(place.told("waits" if place.waits else "hangs"))
 
     def _say(self, kind):
         """Send a word to the threads of all other ranks, without waiting for any of them."""
-        if self._line is not None:
-            here = self.here()
-            for rank in range(len(self._hosts)):
-                if rank != here.rank:
-                    self._line.isend((kind, here), rank)
+        for rank in range(len(self._hosts)):
+            if rank != self._world.rank and self._line is not None:
+                self._send(kind, rank)
+
+    def _send(self, kind, rank):
+        self._sent = [request for request in self._sent if not request.Test()]  # it owns what it sends
+        self._sent.append(self._line.isend((kind, self.here()), rank))
 
     def _listen(self):
         """Take what has come from other threads; answer those that ask."""
         while (message := self._line.improbe()) is not None:
             kind, place = message.recv()
             if kind == _ASK:
-                self._line.isend((_HERE, self.here()), place.rank)
+                self._send(_HERE, place.rank)
             elif kind == _HERE:
                 self._answers[place.rank] = place
             else:
@@ -184,6 +198,8 @@ def judge(me, places, silent, allowed_s):
     those of all that answered; silent: (rank, host) of the others."""
     waiting = [place for place in places if place.waits]
     late = [place for place in places if not place.waits and place.age_s >= allowed_s]
+    if any(place.part == FAILING and place.age_s < SPREAD_S + SECOND_S for place in places):
+        return None  # it will say what its error is
     if late or silent:
         said = [place.told("hangs") for place in late]
         said += [f"rank {rank} ({host}) hangs: it does not answer (stopped, or stuck in compiled code)" for rank, host in silent]

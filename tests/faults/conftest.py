@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
+from gradwire import environment
 from gradwire import launch as launching
 
 HERE = Path(__file__).parent
@@ -48,7 +49,7 @@ batch_size = 15
 vnmse_samples = 0
 checkpoint_every = 1
 """
-STEPS = {1: 21, 2: 11, 3: 7}
+STEPS = {1: 21, 2: 11, 3: 7, 4: 6}
 """Of an epoch, for each number of ranks."""
 
 
@@ -83,8 +84,8 @@ def cache(world, tmp_path):
 @pytest.fixture
 def launch(world, tmp_path):
     """start(*arguments, ranks=2, fault="…", parts=…) → Launch. What is still running at the end of the test is ended."""
-    if launching.find_mpiexec() is None:
-        pytest.skip("no mpiexec beside this Python or on PATH: pip install mpich")
+    if environment.package_version("mpich") is None:
+        pytest.skip("statuses and options are those of MPICH's mpiexec: pip install mpich")
     started = []
 
     def start(*arguments, **options):
@@ -187,12 +188,13 @@ class Outcome:
 
     def check(self, message, *, status=1, rows=0, steps=None):
         """Assert what every fault must keep. message: a regular expression for the one line of gradwire's, "" if there is none. rows: epochs
-        that the run file must have (None: there is none), of so many steps each."""
+        that the run file must have (None: there is none), of so many steps each. status: one, or several: MPICH's launcher may
+        add the 9 of those that it kills, bit by bit, where a rank ends without MPI_Abort."""
         said = [line for line in self.err.splitlines() if line.startswith("gradwire:")]
         sys.__stdout__.write(f"\n{self.elapsed:.1f} s, status {self.status}: {said}\n")  # with -s: what docs/faults.md has
         assert len(said) == bool(message), self.err
         assert not message or re.search(message, said[0]), f"expected {message}\n{self.err}"
-        assert self.status == status, f"status {self.status}\n{self.err}"
+        assert self.status in (status if isinstance(status, tuple) else (status,)), f"status {self.status}\n{self.err}"
         assert self.elapsed < WITHIN_S, f"{self.elapsed:.1f} s"
         until = time.monotonic() + 3
         while (alive := self.launch.alive()) and time.monotonic() < until:

@@ -73,3 +73,9 @@ def test_a_launcher_whose_ranks_mpi_does_not_see(launch):
     launch(parts=[({"PMI_RANK": "0", "PMI_SIZE": "2"}, ())], alone=True).ended().check(
         r"^gradwire: mpiexec started 2 processes but MPI sees 1: launcher and MPI library do not match", status=2, rows=None
     )
+
+
+def test_an_option_that_is_wrong_on_one_rank(launch):
+    launch(parts=[({}, ()), ({}, ("--frob",)), ({}, ())]).ended().check(
+        "^gradwire: unrecognized arguments: --frob; `gradwire run --help` lists what there is$", status=2, rows=None
+    )

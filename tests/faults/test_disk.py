@@ -78,3 +78,12 @@ def test_a_file_in_the_way_of_the_results(launch, tmp_path):
     outcome = launch().ended()
     outcome.launch.results.joinpath("runs").unlink()
     outcome.check(rf"^gradwire: .*(File exists|Not a directory): '{tmp_path}/results/runs", rows=None)
+
+
+def test_a_file_in_the_way_of_the_tables(launch, tmp_path):
+    """The other ranks are on their way out when rank 0 writes them."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "tables").touch()
+    outcome = launch().ended()
+    outcome.launch.results.joinpath("tables").unlink()
+    outcome.check(rf"^gradwire: rank 0: .*File exists: '{tmp_path}/results/tables'", rows=3)

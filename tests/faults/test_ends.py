@@ -15,7 +15,7 @@ def test_a_killed_rank(launch, rank):
 
 
 def test_a_rank_that_leaves_without_a_word(launch):
-    launch(fault="compute:12@1=exit").ended().check("", status=3, rows=1)
+    launch(fault="compute:12@1=exit").ended().check("", status=(3, 3 | 9), rows=1)
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["terminal", "launcher"])
@@ -25,9 +25,7 @@ def test_a_terminal_that_closes(launch, whole):
     started.struck("compute-1")
     (os.killpg if whole else os.kill)(started.process.pid, signal.SIGHUP)
     outcome = started.ended()
-    print(outcome.status, outcome.err)
-    outcome.check("", status=outcome.status, rows=1)
-    assert outcome.status
+    outcome.check("", status=-signal.SIGHUP, rows=1)
 
 
 def test_a_killed_launcher(launch):
@@ -35,8 +33,7 @@ def test_a_killed_launcher(launch):
     started.struck("compute-1")
     os.kill(started.process.pid, signal.SIGKILL)
     outcome = started.ended()
-    print(outcome.status, outcome.err)
-    outcome.check("", status=-9, rows=1)
+    outcome.check("", status=-signal.SIGKILL, rows=1)
 
 
 def test_interrupted(launch):

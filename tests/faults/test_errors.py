@@ -38,3 +38,9 @@ def test_a_nan_in_a_gradient(launch):
 
 def test_no_memory(launch):
     launch(fault="compute:12@1=memory").ended().check(r"^gradwire: rank 1: out of memory: Unable to allocate 1.00 EiB", rows=1)
+
+
+def test_an_error_that_the_watchdog_leaves_to_its_rank(launch):
+    """Later ranks speak later; the others wait for longer than the limit until this one does."""
+    outcome = launch("--watchdog", "0.1", ranks=4, fault="compute:6@3=raise").ended()
+    outcome.check(r"^gradwire: rank 3: unexpected error$", rows=1)

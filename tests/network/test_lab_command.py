@@ -43,7 +43,7 @@ def labs(tmp_path, monkeypatch):
 
 def test_every_option_of_run_reaches_the_ranks(labs, capsys):
     options = ["--set", "run.seed=3", "--set", "model.l2=0.5", "--codec", "topk(ratio=0.1)+natural", "--results", "there", "--resume"]
-    options += ["--record-gradients", "--record-steps", "2", "--ranks", "4"]
+    options += ["--record-gradients", "--record-steps", "2", "--watchdog", "0", "--ranks", "4"]
     assert cli.main(["lab", "toy.toml", "--hosts", "2", "--rate", "1gbit,100mbit", "--ppn", "2", *options]) == 0
     ((name, argv),) = labs.started
     assert name == "2x2-1gbit-100mbit" and argv[:4] == [sys.executable, "-m", "gradwire", "run"]

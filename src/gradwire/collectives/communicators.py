@@ -4,7 +4,7 @@ MEETING = "meeting"
 """What a Stopwatch says of a rank that is in a collective between steps."""
 
 _KEY = []
-_OUTSIDE_PHASES = ("Barrier", "Dup", "Split", "Split_type", "allgather", "allreduce", "bcast", "gather")
+_OUTSIDE_PHASES = ("Allreduce", "Barrier", "Dup", "Split", "Split_type", "allgather", "allreduce", "bcast", "gather")
 
 
 def kept(comm, name, make):

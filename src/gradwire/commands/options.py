@@ -28,9 +28,8 @@ def add_run_options(parser, results=RESULTS):
     parser.add_argument(
         "--watchdog",
         type=seconds,
-        default=WATCHDOG_S,
         metavar="SECONDS",
-        help=f"how long ranks wait in a step for one that hangs, before the run is ended with its name (default: {WATCHDOG_S}; 0: for ever)",
+        help=f"how long ranks wait in a step for one that hangs, before it is named and the run ended (default: {WATCHDOG_S}; 0: for ever)",
     )
     parser.set_defaults(run_options=parser._actions[before:])
 

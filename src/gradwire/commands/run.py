@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from .. import alike, environment, launch
 from ..errors import ConfigError, GradwireError, Stopped
-from .options import add_run_options
+from .options import WATCHDOG_S, add_run_options
 from .planning import dry_run, experiment_of, plan_of, world
 
 
@@ -54,6 +54,18 @@ def _run(args, say):
     return 0
 
 
+def refuse(error):
+    """End with a usage error of this rank, perhaps of this one alone, on all ranks; returns the exit status."""
+    try:
+        comm = world(None)
+    except ConfigError:
+        return launch.fail(error)
+    try:
+        launch.agree(comm, error)
+    except launch.AgreedError as agreed:
+        return launch.fail(agreed, comm)
+
+
 def _train_all(runs, args, comm):
     """Train what is not finished; returns the paths of all run files. A collective call."""
     from .. import data, logs, recorder
@@ -72,7 +84,7 @@ def _train_all(runs, args, comm):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         record = (args.record_steps or 4) if args.record_gradients else 0
-        with Watchdog(comm, args.watchdog) as dog, Interruption(dog.comm) as interruption:
+        with Watchdog(comm, WATCHDOG_S if args.watchdog is None else args.watchdog) as dog, Interruption(dog.comm) as interruption:
             for run, state in todo:
                 if interruption.agreed():
                     raise Stopped(f"stopped before {run.run_id}; start again with --resume")

@@ -34,7 +34,7 @@ def load(dataset, cache_root=None, rank=0, size=1, barrier=alone):
         if not cache.is_complete(path):
             _prepare(dataset, path, rank, size, barrier)
     prepared = cache.read(path)
-    prepared.guard.explain(rank if size > 1 else None)
+    prepared.guard.explain(rank, size)
     return prepared
 
 

@@ -8,8 +8,8 @@ of a file is not seen.
 from .._ext import mapped
 from ..errors import DataError
 
-_PATIENCE_MS = 500
-_PATIENT_RANKS = 8
+_SPREAD_MS = 10_000
+_APART_MS = 500
 
 
 class Guard:
@@ -28,18 +28,17 @@ class Guard:
                     f"damaged cache: {path} {what} since this run began to read it; remove {self._folder} to have it prepared again"
                 )
 
-    def explain(self, rank=None):
-        """From now on a file that is cut off is said by rank `rank` (None: by the only one), before the process ends; later by later ranks,
-        as the first one ends all."""
-        who = "" if rank is None else f"rank {rank}: "
+    def explain(self, rank=0, size=1):
+        """From now on a file that is cut off is said by this rank before its process ends: each rank in its turn, as the first ends all."""
+        who, again = f"rank {rank}: " if size > 1 else "", f"remove {self._folder} to have it prepared again"
         texts = [
             (
                 array,
-                f"gradwire: {who}damaged cache: {path} was cut off while this run read it; remove {self._folder} to have it prepared again\n",
+                f"gradwire: {who}damaged cache: {path} was cut off while this run read it; {again}\n",
             )
             for path, array in self._arrays
         ]
-        mapped.explain([(array, text.encode()) for array, text in texts], _PATIENCE_MS * min(rank or 0, _PATIENT_RANKS))
+        mapped.explain([(array, text.encode()) for array, text in texts], rank * min(_APART_MS, _SPREAD_MS // size))
 
 
 def _stamp(path):

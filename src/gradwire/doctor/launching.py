@@ -38,7 +38,9 @@ def on_ranks(size, results, known):
     with tempfile.TemporaryDirectory(prefix="gradwire-doctor-", ignore_cleanup_errors=True) as folder:
         kept = Path(folder) / "findings.json"
         try:
-            command, environ = launch.mpiexec_command(size, ["doctor", "--ranks", str(size), "--results", str(results), "--findings", str(kept)])
+            command, environ = launch.mpiexec_command(
+                size, ["doctor", "--ranks", str(size), "--results", str(results), "--findings", str(kept)]
+            )
         except ConfigError as error:
             return [problem("ranks", str(error), mpi.INSTALL), *ranks.check_facts([facts.collect()])]
         code, said = ended(command, environ, Path(folder) / "said", limit_s(size) + GRACE_S)
