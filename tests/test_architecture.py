@@ -24,6 +24,7 @@ LAYERS = """
     settings schema
     config
     logs environment local_sgd cautions tally arrayfile
+    journal
     recorder checkpoint
     gradients
     __init__

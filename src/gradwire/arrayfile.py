@@ -51,7 +51,7 @@ def write(path, arrays):
             blobs.append(_plain(name, value))
             entries.append({"name": name, "dtype": blobs[-1].dtype.str, "shape": list(blobs[-1].shape)})
     prefix = _prefix(path, entries, blobs, values)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    temporary = aside(path)
     try:
         with open(temporary, "xb", buffering=0) as file:
             _write_all(file, prefix, blobs)
@@ -70,6 +70,11 @@ def read(path):
             return _read(file, os.fstat(file.fileno()).st_size)
     except (OSError, _DamageError) as error:
         raise DataError(f"{path}: not a whole array file: {getattr(error, 'strerror', None) or error}") from error
+
+
+def aside(path):
+    """A name beside `path`, of this process alone, for what is to become `path`."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
 def leftovers(folder):
