@@ -20,6 +20,7 @@ import math
 import os
 import secrets
 import struct
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def write(path, arrays):
     prefix = _prefix(path, entries, blobs, values)
     temporary = aside(path)
     try:
-        with open(temporary, "xb", buffering=0) as file:
+        with named(path), open(temporary, "xb", buffering=0) as file:
             _write_all(file, prefix, blobs)
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -80,6 +81,17 @@ def aside(path):
 def leftovers(folder):
     """The temporary files that crashed processes have left in `folder`."""
     return list(Path(folder).glob("*.part"))
+
+
+@contextmanager
+def named(path):
+    """Errors of system calls on a descriptor do not say which file it was: here it is `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def sync_folder(folder):

@@ -151,14 +151,14 @@ def change(path):
         try:
             with _honest(draft):
                 yield draft
-            with _named(path):
+            with arrayfile.named(path):
                 stored = _prepare(draft)
             arrayfile.write(of(path), stored)
         except BaseException:
             of(path).unlink(missing_ok=True)
             os.ftruncate(file.fileno(), draft.old_size)
             raise
-        with _named(path):
+        with arrayfile.named(path):
             _apply(file.fileno(), stored)
         of(path).unlink()
 
@@ -205,23 +205,12 @@ def _undisturbed():
 @contextmanager
 def _honest(draft):
     """Raise what the draft has kept back, in place of what a library made of it."""
-    with _named(draft.path):
+    with arrayfile.named(draft.path):
         try:
             yield
         finally:
             if draft.error is not None:
                 raise draft.error
-
-
-@contextmanager
-def _named(path):
-    """System calls on descriptors do not say which file it was."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _prepare(draft):
