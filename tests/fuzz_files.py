@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import xxhash
+from fuzz_families import Target, _exact, mutate
 
 import gradwire as gw
-from fuzz_families import Target, _exact, mutate
 from gradwire import arrayfile, config, gradients, recorder, settings
 from gradwire._ext import libsvm
 from gradwire.data import cache, svmlight
@@ -223,8 +223,7 @@ def _forged_header(random, header):
     """The header with some of its fields made up."""
     for _ in range(random.choice((0, 1, 1, 2))):
         entries = header["arrays"]
-        if entries and random.random() < 0.8:
-            entry = random.choice(entries)
+        if entries and random.random() < 0.8 and isinstance(entry := random.choice(entries), dict) and entry:
             entry[random.choice(("name", "dtype", "shape", "offset", "length"))] = random.choice((*_ODD, *arrayfile.DTYPES))
         elif random.random() < 0.5:
             header["values"][random.choice(("params", "a"))] = random.choice(_ODD)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
+from .. import npy
 from ..errors import DataError
 from .base import CSR, TASKS, Prepared
 
@@ -143,9 +144,9 @@ def _read_split(path, split, meta):
             arrays[name] = None
             continue
         try:
-            arrays[name] = np.asarray(np.load(file, mmap_mode="r"))
-        except (OSError, ValueError, EOFError) as error:
-            raise _damaged(path, file, f"cannot be read ({error})") from error
+            arrays[name] = npy.mapped(file)
+        except DataError as error:
+            raise _damaged(path, file, str(error)) from error
     try:
         csr = CSR(**arrays, n_features=meta["n_features"])
     except DataError as error:
