@@ -37,7 +37,11 @@ def members(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except zipfile.BadZipFile as error:
+        with open(path, "rb") as file:
+            single = file.read(6) == np.lib.format.MAGIC_PREFIX
+        raise DataError("it holds a single array, as a .npy file does" if single else str(error)) from error
+    except (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(str(error)) from error
 
 

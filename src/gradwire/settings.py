@@ -5,6 +5,7 @@ Settings are the nested dict that tomllib reads. What the keys mean, and which t
 
 import itertools
 import math
+import re
 import tomllib
 from copy import deepcopy
 from pathlib import Path
@@ -14,6 +15,8 @@ from .errors import ConfigError, unknown
 EXPERIMENTS = Path("experiments")
 MOST_BYTES, MOST_OVERRIDE, MOST_NESTED, MOST_RUNS = 1 << 20, 10_000, 32, 100_000
 """What no experiment needs more of: bytes of a file, characters of a `--set`, levels of tables and lists, runs of a sweep."""
+_MOST_EQUALS = 32
+"""Signs of which each may be the one behind the key, the others standing in its quotes."""
 _EITHER_OR = {("run", "batch_size"): ("run", "batch_ratio"), ("run", "repeat"): ("run", "repeats")}
 _EITHER_OR |= {b: a for a, b in _EITHER_OR.items()}
 
@@ -132,10 +135,10 @@ def parse_override(text):
     """'section.key=value' → (("section", "key"), value). The key is a TOML key, the value a TOML value or a bare word."""
     if len(text) > MOST_OVERRIDE:
         raise ConfigError(f"expected key=value of at most {MOST_OVERRIDE} characters, got {len(text)}")
-    for at, char in enumerate(text):
-        path = _key_path(text[:at]) if char == "=" else None
+    for equals in itertools.islice(re.finditer("=", text), _MOST_EQUALS):
+        path = _key_path(text[: equals.start()])
         if path:
-            return path, _value(text[at + 1 :].strip(), text)
+            return path, _value(text[equals.end() :].strip(), text)
     raise ConfigError(f"expected key=value, got {text!r}")
 
 

@@ -20,6 +20,7 @@ import xxhash
 
 from .. import npy
 from ..errors import DataError
+from ..gradient import MAX_DIM
 from .base import CSR, TASKS, Prepared
 
 FORMAT = 1
@@ -120,7 +121,7 @@ def read_meta(path):
     except (OSError, ValueError) as error:
         raise _damaged(path, path / "meta.json", f"cannot be read ({error})") from error
     known = isinstance(meta, dict) and meta.get("format") == FORMAT and meta.get("task") in TASKS and isinstance(meta.get("files"), dict)
-    if not known or not isinstance(meta.get("n_features"), int):
+    if not known or type(meta.get("n_features")) is not int or not 1 <= meta["n_features"] <= MAX_DIM:
         raise _damaged(path, path / "meta.json", f"expected a description of format {FORMAT}")
     return meta
 
