@@ -1,4 +1,6 @@
-"""Fuzzing: damaged payloads and messages to every decoder, at every SIMD level. Only a result that is valid or CorruptMessage will do.
+"""Fuzzing: damaged payloads and messages to every decoder, at every SIMD level, and damaged files and texts to all that reads them.
+
+Only a result that is valid will do, or the error that is meant for it: CorruptMessage, DataError for files, ConfigError for texts.
 
     make fuzz                                  10⁶ inputs to each family under AddressSanitizer and UBSan
     make fuzz FUZZ_N=20000 FUZZ_ARGS="--family keys --family sketches"
@@ -28,12 +30,20 @@ import tracemalloc
 from pathlib import Path
 
 import fuzz_families
+import fuzz_files
 
 import gradwire
 from gradwire.testing import inputs
 
+FAMILIES = fuzz_families.FAMILIES | fuzz_files.FAMILIES
 STATE = struct.Struct("<4Q")  # number of the input, and how many were accepted, refused, other
 MOST_FAULTS = 20
+
+
+def targets(family, spec=None):
+    """All targets of a family, or the one that `spec` names."""
+    make, specs = (FAMILIES | fuzz_files.FOREIGN)[family]
+    return [make(each) for each in ([spec] if spec else dict.fromkeys(specs()))]
 
 
 def damaged(target, seed, family, number):
@@ -44,7 +54,7 @@ def outcome(target, data):
     """(whether it was accepted, what stands for the result, number of values)"""
     try:
         return True, *target.decode(data)
-    except gradwire.CorruptMessage:
+    except target.refusals:
         return False, b"", 0
 
 
@@ -66,7 +76,7 @@ def judge(target, data, time_limit):
 
 def decode_all(args, family, state, start):
     """The child: decode inputs start … n − 1; the state is in shared memory, faults go to standard output."""
-    made = fuzz_families.targets(family, args.spec)
+    made = targets(family, args.spec)
     counts = list(STATE.unpack_from(state)[1:])
     tracemalloc.start()
     for number in range(start, args.n):
@@ -131,7 +141,7 @@ def _tell_crash(args, family, number, what, errors):
 
 def once(args, family):
     """One input in this process, with all that is known about it."""
-    made = fuzz_families.targets(family, args.spec)
+    made = targets(family, args.spec)
     target = made[args.only % len(made)]
     data = damaged(target, args.seed, family, args.only)
     print(f"{family} {target.name}, input {args.only} of seed {args.seed}: {data!r}", flush=True)
@@ -148,7 +158,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=10**6, help="inputs for each family (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--family", action="append", choices=fuzz_families.FAMILIES, help="may be repeated; default: all")
+    parser.add_argument("--family", action="append", choices=FAMILIES | fuzz_files.FOREIGN, help="may be repeated; default: all but hdf5")
     parser.add_argument("--spec", help="only this configuration; needs one --family")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="this input again, in this process; needs one --family")
     parser.add_argument("--time-limit", type=float, default=10.0, metavar="S", help="for one input (default: %(default)s s)")
@@ -158,7 +168,7 @@ def main():
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--start", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    families = args.family or list(fuzz_families.FAMILIES)
+    families = args.family or list(FAMILIES)
     if args.child:
         with open(args.child, "r+b") as shared, mmap.mmap(shared.fileno(), STATE.size) as state:
             return decode_all(args, families[-1], state, args.start)

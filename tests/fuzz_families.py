@@ -63,7 +63,9 @@ def _exact(data):
 
 
 class Target:
-    """name, and `seeds`: the valid inputs."""
+    """name, `seeds`: the valid inputs, and `refusals`: the errors that may come out of damaged ones."""
+
+    refusals = gw.CorruptMessage
 
     def pick(self, random):
         return random.choice(self.seeds), random.choice(self.seeds)
@@ -193,9 +195,3 @@ FAMILIES = {
     "sparsified": (Messages, _sparsified),
     "sketches": (Sketches, lambda: _conformance()[gw.Sketch]),
 }
-
-
-def targets(family, spec=None):
-    """All targets of a family, or the one that `spec` names."""
-    make, specs = FAMILIES[family]
-    return [make(each) for each in ([spec] if spec else dict.fromkeys(specs()))]

@@ -15,7 +15,7 @@ FILES = {str(path.relative_to(SRC)): ast.parse(path.read_text(), str(path)) for 
 # A component imports from lines above its own, or from itself. "__init__" is what `import gradwire` offers.
 LAYERS = """
     errors _ext bounds
-    gradient step stopwatch configured
+    gradient step stopwatch configured npy
     message
     spec
     codecs
@@ -24,6 +24,7 @@ LAYERS = """
     settings schema
     config
     logs environment local_sgd cautions tally interruption arrayfile
+    journal
     recorder checkpoint
     gradients
     __init__

@@ -33,7 +33,7 @@ def test_every_family():
     code, out = fuzz("-n", "600", "--seed", "7")
     counts = table(out)
     assert code == 0, out
-    assert counts.keys() == {"keys", "values", "codecs", "sparsified", "sketches"}
+    assert counts.keys() == {"keys", "values", "codecs", "sparsified", "sketches", "libsvm", "spec", "checkpoint", "npz", "cache"}
     for inputs, accepted, refused, other in counts.values():
         assert (inputs, other) == (600, 0) and accepted + refused == 600 and accepted > 10 and refused > 100
 

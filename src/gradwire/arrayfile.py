@@ -20,6 +20,7 @@ import math
 import os
 import secrets
 import struct
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,9 @@ def write(path, arrays):
             blobs.append(_plain(name, value))
             entries.append({"name": name, "dtype": blobs[-1].dtype.str, "shape": list(blobs[-1].shape)})
     prefix = _prefix(path, entries, blobs, values)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    temporary = aside(path)
     try:
-        with open(temporary, "xb", buffering=0) as file:
+        with named(path), open(temporary, "xb", buffering=0) as file:
             _write_all(file, prefix, blobs)
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -70,6 +71,22 @@ def read(path):
             return _read(file, os.fstat(file.fileno()).st_size)
     except (OSError, _DamageError) as error:
         raise DataError(f"{path}: not a whole array file: {getattr(error, 'strerror', None) or error}") from error
+
+
+def aside(path):
+    """A name beside `path`, of this process alone, for what is to become `path`."""
+    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+@contextmanager
+def named(path):
+    """Errors of system calls on a descriptor do not say which file it was: here it is `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def sync_folder(folder):

@@ -11,14 +11,13 @@ They are fresh gradients, before error feedback and before the codec (with run.l
 place). An epoch's are appended when it ends.
 """
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from . import npy
 from .errors import DataError
 from .gradient import Gradient
 from .recorder import append_arrays, load_run, read_arrays, run_path, write_arrays
@@ -152,14 +151,10 @@ def _of_npz(path):
 
 def _npz_arrays(path):
     try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array, as a .npy file does")
-        with file:
-            return {name: file[name] for name in file.files}
+        return npy.members(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: expected an .npz file, found none") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, DataError) as error:
         raise DataError(f"{path}: not a readable .npz file of plain arrays: {error}") from error
 
 

@@ -1,5 +1,8 @@
 """Recorder: one run, one HDF5 file, written by rank 0, opened–appended–closed once per epoch so that a kill costs at most one row.
 
+HDF5 itself spreads a change over many places and leaves a file that does not open if it is killed among them, or the disk is full:
+every change goes through a journal (journal.py), which makes it in one piece.
+
     /                 attributes schema, schema_version, config (TOML text), spec, experiment, run_id, dim, ranks, finished,
                       at the end final_params_sha256
     /environment      attributes
@@ -20,10 +23,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from .errors import ConfigError, DataError
+from . import journal
+from .errors import ConfigError, DataError, GradwireError
 from .stopwatch import PHASES
 
 SCHEMA, SCHEMA_VERSION = "gradwire-run", 1
+_MOST_DEFLATED = 1032
+"""How much smaller than its contents a column can be that somebody has packed anew: what deflate does to zeros."""
 
 PER_RANK = {
     "epoch_time_s": ("s", "wall time of the epoch's steps"),
@@ -64,6 +70,9 @@ PER_EPOCH = {
 }
 
 
+_COUNTS = ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup", "ranks")
+
+
 def run_path(results, config):
     """Where the run's file belongs."""
     return Path(results) / "runs" / config.experiment / f"{config.run_id}.h5"
@@ -74,8 +83,7 @@ def run_state(path):
     path = Path(path)
     if not path.exists():
         return "missing"
-    with _open(path) as file:
-        return "finished" if file.attrs.get("finished", False) else "unfinished"
+    return "finished" if _reading(path, lambda file: bool(file.attrs.get("finished", False))) else "unfinished"
 
 
 @contextmanager
@@ -134,8 +142,7 @@ class Recorder:
     def create(self, config, environment, dim, ranks):
         """A new file with empty columns; it appears under its name only when it is whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        with h5py.File(temporary, "w", locking=False) as file:
+        with journal.create(self.path) as draft, h5py.File(draft, "w") as file:
             file.attrs.update(
                 schema=SCHEMA, schema_version=SCHEMA_VERSION, config=config.toml(), spec=config.uplink, experiment=config.experiment,
                 run_id=config.run_id, dim=dim, ranks=ranks, finished=False,
@@ -144,14 +151,9 @@ class Recorder:
             columns = file.create_group("epochs")
             for names, tail in ((PER_RANK, (ranks,)), (PER_EPOCH, ())):
                 for name, (units, description) in names.items():
-                    kind = (
-                        np.int64
-                        if units == "B" or name in ("nnz", "message_nnz", "overflow", "steps", "rows", "warmup", "ranks")
-                        else np.float64
-                    )
+                    kind = np.int64 if units == "B" or name in _COUNTS else np.float64
                     column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *[None] * len(tail)), chunks=(64, *tail))
                     column.attrs.update(units=units, description=description)
-        os.replace(temporary, self.path)
 
     def rows(self):
         """Number of recorded epochs."""
@@ -159,14 +161,14 @@ class Recorder:
 
     def resume(self, epoch, environment):
         """Record what the run goes on with from `epoch`, in /environment/resumed-<n>."""
-        with h5py.File(self.path, "r+", locking=False) as file:
+        with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             group = file["environment"]
             group.create_group(f"resumed-{len(group) + 1}").attrs.update(environment | {"epoch": epoch})
 
     def append(self, epoch, row):
         """Write `row` (column → value or (ranks,) array) as row `epoch`, over an earlier one if a resumed run repeats it."""
         row = row | {"finished_at_s": time.time()}
-        with h5py.File(self.path, "r+", locking=False) as file:
+        with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             rows, before = file["epochs/sent_bytes"].shape
             if epoch > rows:
                 raise DataError(f"{self.path}: expected epoch {rows} or an earlier one next, got {epoch}")
@@ -178,7 +180,7 @@ class Recorder:
                     _append_ranks(column, epoch, row[name], before, np.nan if name == "vnmse" else 0)
 
     def finish(self, params_sha256):
-        with h5py.File(self.path, "r+", locking=False) as file:
+        with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             file.attrs["final_params_sha256"] = params_sha256
             file.attrs["finished"] = True
 
@@ -198,20 +200,18 @@ def write_arrays(path, schema, version, attributes, arrays):
     """A new HDF5 file of `arrays` (name → array, or (array, units, description)); it appears under its name only when it is whole."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.part")
-    with h5py.File(temporary, "w", locking=False) as file:
+    with journal.create(path) as draft, h5py.File(draft, "w") as file:
         file.attrs.update(attributes | {"schema": schema, "schema_version": version})
         for name, array in arrays.items():
             array, *about = array if isinstance(array, tuple) else (array,)
             text = array.dtype.kind in "OU"
             column = file.create_dataset(name, data=array, dtype=h5py.string_dtype() if text else None, maxshape=(None,), chunks=True)
             column.attrs.update(zip(("units", "description"), about))
-    os.replace(temporary, path)
 
 
 def append_arrays(path, rows, arrays):
     """Write each of `arrays` (name → array) behind the first rows[name] entries of its column, over what comes after them."""
-    with h5py.File(path, "r+", locking=False) as file:
+    with journal.change(path) as draft, h5py.File(draft, "r+") as file:
         for name, array in arrays.items():
             file[name].resize((rows[name] + len(array),))
             file[name][rows[name] :] = array
@@ -219,10 +219,13 @@ def append_arrays(path, rows, arrays):
 
 def read_arrays(path, schema, version):
     """(attributes, name → array) of a file of `write_arrays`. DataError if it is none, or of a newer version."""
-    with _open(Path(path)) as file:
-        attributes = {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+
+    def read(file):
+        attributes = _attributes(file)
         _check_schema(path, attributes, schema, version)
-        return attributes, {name: column.asstr()[()] if column.dtype.kind == "O" else column[()] for name, column in file.items()}
+        return attributes, {name: _column(file, name) for name in file}
+
+    return _reading(path, read)
 
 
 def write_rows(path, schema, version, attributes, columns, rows):
@@ -282,42 +285,70 @@ class Run:
 
 def load_run(path):
     """Run of a file that `gradwire run` wrote, finished or not. DataError if it is not one."""
+    return _reading(path, lambda file: _run(Path(path), file))
+
+
+def _run(path, file):
     import tomllib
 
-    with _open(Path(path)) as file:
-        attributes = dict(file.attrs)
-        _check_schema(path, attributes, SCHEMA, SCHEMA_VERSION)
-        columns = {name: column[()] for name, column in file["epochs"].items()}
-        rows = min(len(column) for column in columns.values())
-        return Run(
-            path=Path(path),
-            config=tomllib.loads(attributes["config"]),
-            config_text=attributes["config"],
-            spec=attributes["spec"],
-            experiment=attributes["experiment"],
-            run_id=attributes["run_id"],
-            finished=bool(attributes["finished"]),
-            environment={name: value.item() if hasattr(value, "item") else value for name, value in file["environment"].attrs.items()},
-            epochs={"ranks": np.full(rows, attributes["ranks"])} | {name: column[:rows] for name, column in columns.items()},
-            units={name: column.attrs["units"] for name, column in file["epochs"].items()},
-            dim=int(attributes["dim"]),
-            ranks=int(attributes["ranks"]),
-            final_params_sha256=attributes.get("final_params_sha256"),
-        )
+    attributes = _attributes(file)
+    _check_schema(path, attributes, SCHEMA, SCHEMA_VERSION)
+    columns = file["epochs"]
+    found = {name: _column(columns, name) for name in columns}
+    rows = min(len(column) for column in found.values())
+    return Run(
+        path=path,
+        config=tomllib.loads(attributes["config"]),
+        config_text=attributes["config"],
+        spec=attributes["spec"],
+        experiment=attributes["experiment"],
+        run_id=attributes["run_id"],
+        finished=bool(attributes["finished"]),
+        environment=_attributes(file["environment"]),
+        epochs={"ranks": np.full(rows, attributes["ranks"])} | {name: column[:rows] for name, column in found.items()},
+        units={name: column.attrs["units"] for name, column in columns.items()},
+        dim=int(attributes["dim"]),
+        ranks=int(attributes["ranks"]),
+        final_params_sha256=attributes.get("final_params_sha256"),
+    )
 
 
-def _open(path, attempts=20):
-    """The file, opened for reading; retried while a writer has it half written."""
-    if not path.is_file():
-        raise DataError(f"{path}: expected an HDF5 file, found none")
+def _attributes(item):
+    return {name: value.item() if hasattr(value, "item") else value for name, value in item.attrs.items()}
+
+
+def _column(group, name):
+    """A dataset of `group` as an array. ValueError if it is none, lies in another file, or claims more than its own file can hold."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink) or not isinstance(column := group[name], h5py.Dataset):
+        raise ValueError(f"{name!r} is not a column of this file")
+    if column.external or column.is_virtual:
+        raise ValueError(f"the column {name!r} lies in another file")
+    most = group.file.id.get_filesize() * (_MOST_DEFLATED if column.id.get_create_plist().get_nfilters() else 1)
+    if column.size * column.dtype.itemsize > most:
+        raise ValueError(f"the column {name!r} claims {column.shape} entries, more than its file can hold")
+    return column.asstr()[()] if column.dtype.kind == "O" else column[()]
+
+
+def _reading(path, read, attempts=20):
+    """read(file) of the HDF5 file `path`, again if a writer has changed it meanwhile. DataError for a missing or damaged file."""
+    path = Path(path)
     for attempt in range(attempts):
+        before, problem, found = journal.stamp(path), None, None
+        if before[0] is None:
+            raise DataError(f"{path}: expected an HDF5 file, found none")
         try:
-            return h5py.File(path, "r", locking=False)
-        except OSError as error:
-            if attempt == attempts - 1:
-                raise DataError(f"{path}: not a readable HDF5 file: {error}") from error
-            time.sleep(0.05)
-    return None
+            with h5py.File(journal.view(path), "r", locking=False) as file:
+                found = read(file)
+        except GradwireError:
+            raise
+        except Exception as error:  # whatever h5py makes of damaged bytes, or of a file in the middle of a change
+            problem = error
+        if journal.stamp(path) == before:
+            break
+        time.sleep(0.05 if attempt + 1 < attempts else 0)
+    if problem is not None:
+        raise DataError(f"{path}: not a readable HDF5 file: {problem}") from problem
+    return found
 
 
 def try_folder(folder):
@@ -331,7 +362,7 @@ def try_folder(folder):
         took = time.perf_counter() - began
         rows = read_arrays(path, "gradwire-try", 1)[1]["rows"].tolist()
     finally:
-        for left in (path, path.with_name(f"{path.name}.part")):
+        for left in (path, journal.of(path)):
             left.unlink(missing_ok=True)
     if rows != [0.0, 1.0, 2.0, 3.0]:
         raise DataError(f"{path}: expected the rows 0 to 3, read {rows}")

@@ -4,6 +4,8 @@ Settings are the nested dict that tomllib reads. What the keys mean, and which t
 """
 
 import itertools
+import math
+import re
 import tomllib
 from copy import deepcopy
 from pathlib import Path
@@ -11,8 +13,35 @@ from pathlib import Path
 from .errors import ConfigError, unknown
 
 EXPERIMENTS = Path("experiments")
+MOST_BYTES, MOST_OVERRIDE, MOST_NESTED, MOST_RUNS = 1 << 20, 10_000, 32, 100_000
+"""What no experiment needs more of: bytes of a file, characters of a `--set`, levels of tables and lists, runs of a sweep."""
+_MOST_EQUALS = 32
+"""Signs of which each may be the one behind the key, the others standing in its quotes."""
 _EITHER_OR = {("run", "batch_size"): ("run", "batch_ratio"), ("run", "repeat"): ("run", "repeats")}
 _EITHER_OR |= {b: a for a, b in _EITHER_OR.items()}
+
+
+class _NotTOMLError(Exception):
+    """A text is not TOML, or not such that anybody would write."""
+
+
+def _toml(text):
+    try:
+        parsed = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: TOMLDecodeError, and integers of thousands of digits
+        raise _NotTOMLError(str(error)) from error
+    if _depth(parsed) > MOST_NESTED:
+        raise _NotTOMLError(f"expected at most {MOST_NESTED} levels of tables and lists, got more")
+    return parsed
+
+
+def _depth(value):
+    """Levels of tables and lists, as far as they matter: one more than MOST_NESTED for all that are deeper."""
+    depth, level = 0, [value]
+    while level and depth <= MOST_NESTED:
+        level = [inner for each in level if isinstance(each, dict | list) for inner in (each.values() if isinstance(each, dict) else each)]
+        depth += 1
+    return depth
 
 
 def find(experiment):
@@ -31,10 +60,13 @@ def read(path):
     """The settings of a TOML file. ConfigError if it cannot be read or is not TOML."""
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise ConfigError(f"{path}: expected a file of at most {MOST_BYTES} bytes, got a larger one")
+        return _toml(text.decode().replace("\r\n", "\n"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (_NotTOMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
 
 
@@ -80,6 +112,8 @@ def override_codec(settings, sweep, spec):
 
 def expand(settings, sweep):
     """One settings dict for each point of the Cartesian product; the last key of the file varies fastest."""
+    if (runs := math.prod(map(len, sweep.values()))) > MOST_RUNS:
+        raise ConfigError(f"sweep: expected at most {MOST_RUNS} runs, got {runs}")
     for values in itertools.product(*sweep.values()):
         point = deepcopy(settings)
         for path, value in zip(sweep, values):
@@ -99,18 +133,20 @@ def put(settings, path, value):
 
 def parse_override(text):
     """'section.key=value' → (("section", "key"), value). The key is a TOML key, the value a TOML value or a bare word."""
-    for at, char in enumerate(text):
-        path = _key_path(text[:at]) if char == "=" else None
+    if len(text) > MOST_OVERRIDE:
+        raise ConfigError(f"expected key=value of at most {MOST_OVERRIDE} characters, got {len(text)}")
+    for equals in itertools.islice(re.finditer("=", text), _MOST_EQUALS):
+        path = _key_path(text[: equals.start()])
         if path:
-            return path, _value(text[at + 1 :].strip(), text)
+            return path, _value(text[equals.end() :].strip(), text)
     raise ConfigError(f"expected key=value, got {text!r}")
 
 
 def _key_path(text):
     """Parts of a dotted TOML key, quotes understood; None if it is not one."""
     try:
-        parsed = tomllib.loads(f"{text} = 0") if "\n" not in text else {}
-    except tomllib.TOMLDecodeError:
+        parsed = _toml(f"{text} = 0") if "\n" not in text else {}
+    except _NotTOMLError:
         return None
     path = []
     while isinstance(parsed, dict) and len(parsed) == 1:
@@ -121,10 +157,10 @@ def _key_path(text):
 
 def _value(text, override):
     try:
-        parsed = tomllib.loads(f"value = {text}")
+        parsed = _toml(f"value = {text}")
         if len(parsed) == 1:
             return parsed["value"]
-    except tomllib.TOMLDecodeError as error:
+    except _NotTOMLError as error:
         if text and text[0] not in "\"'[{":
             return text
         raise ConfigError(f"--set {override}: expected a TOML value or a bare word, got {text!r}: {error}") from error

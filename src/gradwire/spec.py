@@ -124,6 +124,7 @@ BUILTIN = {
     },
 }
 
+MOST_CHARACTERS = 4096
 _PART = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _ARGUMENT = re.compile(r'\s*([A-Za-z_]\w*)\s*=\s*("[^"]*"|[^",=()\s]+)\s*')
 _WORDS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
@@ -162,6 +163,8 @@ def split(spec):
     """'a(x=1)+b' → [("a", {"x": 1}), ("b", {})]."""
     if not isinstance(spec, str) or not spec.strip():
         raise ConfigError(f"expected a specification string such as 'topk(ratio=0.01)+natural', got {spec!r}")
+    if len(spec) > MOST_CHARACTERS:
+        raise ConfigError(f"expected a specification string of at most {MOST_CHARACTERS} characters, got {len(spec)}")
     return [_parse_part(part, spec) for part in _split_outside(spec, "+")]
 
 

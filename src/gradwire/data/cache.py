@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
+from .. import npy
 from ..errors import DataError
+from ..gradient import MAX_DIM
 from .base import CSR, TASKS, Prepared
 from .guard import Guard
 
@@ -120,7 +122,7 @@ def read_meta(path):
     except (OSError, ValueError) as error:
         raise _damaged(path, path / "meta.json", f"cannot be read ({error})") from error
     known = isinstance(meta, dict) and meta.get("format") == FORMAT and meta.get("task") in TASKS and isinstance(meta.get("files"), dict)
-    if not known or not isinstance(meta.get("n_features"), int):
+    if not known or type(meta.get("n_features")) is not int or not 1 <= meta["n_features"] <= MAX_DIM:
         raise _damaged(path, path / "meta.json", f"expected a description of format {FORMAT}")
     return meta
 
@@ -149,9 +151,9 @@ def _map_split(path, split, meta):
             arrays[name] = None
             continue
         try:
-            arrays[name] = np.asarray(np.load(file, mmap_mode="r"))
-        except (OSError, ValueError, EOFError) as error:
-            raise _damaged(path, file, f"cannot be read ({error})") from error
+            arrays[name] = npy.mapped(file)
+        except DataError as error:
+            raise _damaged(path, file, str(error)) from error
     return arrays
 
 
