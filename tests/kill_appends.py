@@ -85,7 +85,7 @@ class Gradients:
         return gw.Gradient(rng.normal(size=len(keys)).astype(np.float32), DIM, keys)
 
     def append(self, number):
-        log = gradients.GradientLog(self.path, CONFIG, DIM, number)
+        log = gradients.GradientLog(self.path, CONFIG, DIM, (number, 0))
         log.append([gradients.Recorded(self.gradient(number), 0, number, 0)])
 
     def lost(self, count):

@@ -15,6 +15,7 @@ executed or unpickled, and nothing is allocated that the file's own size does no
 """
 
 import errno
+import glob
 import json
 import math
 import os
@@ -76,6 +77,12 @@ def read(path):
 def aside(path):
     """A name beside `path`, of this process alone, for what is to become `path`."""
     return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def clean(path):
+    """Remove what crashed processes have left of their work on `path`, which nobody else may be writing now."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import npy
+from . import arrayfile, npy
 from .errors import DataError
 from .gradient import Gradient
 from .recorder import append_arrays, load_run, read_arrays, run_path, write_arrays
@@ -56,6 +56,7 @@ class GradientLog:
         self.path, self.config, self.dim = Path(path), config, dim
         self.rows = self.entries = 0
         self.is_dense = None
+        arrayfile.clean(self.path)
         if any(first) and self.path.exists():
             attributes, arrays = _whole_rows(self.path)
             before = (arrays["epoch"] < first[0]) | (arrays["epoch"] == first[0]) & (arrays["step"] < first[1])

@@ -23,7 +23,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from . import journal
+from . import arrayfile, journal
 from .errors import ConfigError, DataError, GradwireError
 from .stopwatch import PHASES
 
@@ -106,6 +106,7 @@ def claim(path, state):
             raise ConfigError(f"{path}: another gradwire has just written this run; start again")
         if (found := run_state(path)) != state:
             raise ConfigError(f"{path}: was {state} when this began and is {found} now; start again")
+        arrayfile.clean(path)
         try:
             yield
         finally:
