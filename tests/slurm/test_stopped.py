@@ -1,5 +1,6 @@
 """Status 75 on a real Slurm, with a stand-in for gradwire: what is signalled stops, goes back to the queue by itself, and resumes."""
 
+import itertools
 import sys
 
 import pytest
@@ -44,16 +45,21 @@ def noted(folder, task=0):
     return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.mark.parametrize("launcher", ["srun", "mpiexec"])
-@pytest.mark.parametrize("nodes", [1, 2])
-def test_a_signalled_job_is_requeued_and_resumes(slurm, stand_in, tmp_path, launcher, nodes):
-    job = script.Job("run", words=("trial",))
-    (tmp_path / "job.sbatch").write_text(script.text(job, Site(launcher=launcher, nodes=nodes, ranks_per_node=1)))
-    number = slurm.sbatch("job.sbatch", cwd=tmp_path, **stand_in)
-    slurm.until(lambda: noted(tmp_path) == [f"begun {nodes}"])
-    slurm.call("scancel", "--signal=USR1", number)
-    assert slurm.ended(number) == ["COMPLETED"], slurm.logs(number)
-    assert noted(tmp_path) == [f"begun {nodes}", f"resumed {nodes}"] and slurm.job(number)[0]["Restarts"] == "1"
+def test_signalled_jobs_are_requeued_and_resume(slurm, stand_in, tmp_path):
+    """With either launcher, on one node and on two, all at the same time."""
+    jobs = {}
+    for launcher, nodes in itertools.product(("srun", "mpiexec"), (1, 2)):
+        folder = tmp_path / f"{launcher}-{nodes}"
+        folder.mkdir()
+        text = script.text(script.Job("run", words=("trial",)), Site(launcher=launcher, nodes=nodes, ranks_per_node=1))
+        (folder / "job.sbatch").write_text(text)
+        jobs[folder, nodes] = slurm.sbatch("job.sbatch", cwd=folder, **stand_in)
+    for (folder, nodes), job in jobs.items():
+        slurm.until(lambda folder=folder, nodes=nodes: noted(folder) == [f"begun {nodes}"])
+        slurm.call("scancel", "--signal=USR1", job)
+    for (folder, nodes), job in jobs.items():
+        assert slurm.ended(job) == ["COMPLETED"], slurm.logs(job)
+        assert noted(folder) == [f"begun {nodes}", f"resumed {nodes}"] and slurm.job(job)[0]["Restarts"] == "1", folder.name
 
 
 def test_of_an_array_only_the_signalled_task_is_requeued(slurm, stand_in, tmp_path):
