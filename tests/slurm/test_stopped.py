@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import time
 
 import pytest
 
@@ -11,7 +12,11 @@ from gradwire.slurm.site import Site
 STAND_IN = """#!{python}
 import os, signal, sys, time
 stopped = []
-signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))
+for number in (signal.SIGUSR1, signal.SIGTERM):
+    signal.signal(number, lambda *_: stopped.append(1))
+if "stage" in sys.argv:
+    os.makedirs(sys.argv[2], exist_ok=True)
+    sys.exit(0)
 from mpi4py import MPI
 comm = MPI.COMM_WORLD
 task = os.environ.get("SLURM_ARRAY_TASK_ID", "0")
@@ -73,3 +78,18 @@ def test_of_an_array_only_the_signalled_task_is_requeued(slurm, stand_in, tmp_pa
     slurm.call("scancel", "--signal=USR1", f"{number}_0")
     assert slurm.ended(number) == ["COMPLETED"] * 2, slurm.logs(number)
     assert noted(tmp_path, 0) == ["begun 1", "resumed 1"] == noted(tmp_path, 1)
+
+
+def test_a_cancelled_job_stays_cancelled_and_leaves_no_data(slurm, stand_in, tmp_path):
+    """Its ranks are told to stop too, and end with 75; nobody wants them back."""
+    (tmp_path / "job.sbatch").write_text(
+        script.text(script.Job("run", words=("trial",)), Site(nodes=2, ranks_per_node=1, scratch=str(tmp_path / "local")))
+    )
+    number = slurm.sbatch("job.sbatch", cwd=tmp_path, **stand_in)
+    slurm.until(lambda: noted(tmp_path) == ["begun 2"])
+    assert len(list((tmp_path / "local").iterdir())) == 1
+    slurm.call("scancel", number)
+    assert slurm.ended(number) == ["CANCELLED"], slurm.logs(number)
+    time.sleep(7)  # a requeued job would be there again
+    assert slurm.states(number) == ["CANCELLED"] and slurm.job(number)[0]["Restarts"] == "0"
+    assert noted(tmp_path) == ["begun 2"] and list((tmp_path / "local").iterdir()) == []
