@@ -222,7 +222,12 @@ def test_the_mpi_of_srun_is_one_that_the_library_speaks_and_srun_has(library, of
     assert pmi.fitting(library, offered and pmi.listed(LIST[offered])) == mpi
 
 
-def test_what_srun_lists():
+def test_what_srun_lists(cluster, monkeypatch):
+    assert pmi.available() == pmi.listed(LIST["22.05"])
+    (cluster / "mpi").unlink()
+    assert pmi.available() is None  # srun fails
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert pmi.available() is None
     assert pmi.listed(LIST["22.05"]) == ("pmix", "none", "cray_shasta", "pmi2", "pmix_v4")
     assert pmi.listed(LIST["old"]) == ("none", "openmpi", "pmi2")
 
@@ -245,6 +250,8 @@ def test_the_library_of_this_python_and_of_others(tmp_path):
     other.write_text("#!/bin/sh\necho 'Open MPI v4.1'\n")
     other.chmod(0o755)
     assert pmi.library(str(other)) == "Open MPI" and pmi.library(str(tmp_path / "none")) is None
+    other.chmod(0o644)
+    assert pmi.library(str(other)) is None
 
 
 # submit and status, with stand-ins

@@ -6,6 +6,7 @@ n0 and n1, are this machine. Skipped, with the reason, where the daemons are mis
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ CONF = """\
 ClusterName=gradwire
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
+FirstJobId={first_job}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -65,9 +67,13 @@ class Slurm:
     def start(self):
         for name in ("state", "log", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir()
-        (self.folder / "slurm.conf").write_text(
-            CONF.format(folder=self.folder, host=socket.gethostname().partition(".")[0], ports=_free_ports(3))
-        )
+        # MPICH names its shared memory by job and step, and ranks that were killed leave theirs: numbers must not come again.
+        values = {
+            "host": socket.gethostname().partition(".")[0],
+            "ports": _free_ports(3),
+            "first_job": random.SystemRandom().randint(10**3, 10**7),
+        }
+        (self.folder / "slurm.conf").write_text(CONF.format(folder=self.folder, **values))
         (self.folder / "munge.key").write_bytes(os.urandom(1024))
         (self.folder / "munge.key").chmod(0o600)
         files = {

@@ -4,7 +4,7 @@ Every script runs under `set -e`; not under `set -u`, which many sites' `module`
 """
 
 _REQUEUED = """\
-# 75: the ranks were told to stop (USR1 before the time is up, SIGTERM at pre-emption), have kept a checkpoint and want to go on.
+# 75: the ranks were warned (USR1, before the time is up), have kept a checkpoint and want to go on.
 if [ "$status" = 75 ]; then
   clean
   scontrol requeue "@job_id@"
