@@ -51,8 +51,8 @@ class Training:
         self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
         self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
         self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
-        self.begun = self.tally = None
-        """Of an epoch that was stopped: what the tally had. Of the epoch that runs: its tally."""
+        self.begun = self.tally = self.lr = None
+        """Of an epoch that was stopped: what its tally had. Of the epoch that runs: its tally and learning rate."""
 
     def _exchange(self, epoch):
         """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
@@ -70,7 +70,8 @@ class Training:
         if first:
             tally.restore(self.begun)
         self.tally = tally
-        lr, every, last = self.optimizer.lr_at(epoch), config.local_steps, self.steps_per_epoch - 1
+        self.lr = lr = self.optimizer.lr_at(epoch)
+        every, last = config.local_steps, self.steps_per_epoch - 1
         order = self._rows_of(epoch)
         samples, kept = self._spread(config.vnmse_samples), self._spread(record)
         comm.Barrier()
@@ -93,6 +94,12 @@ class Training:
     def columns(self):
         """This rank's columns of the epoch that was trained last."""
         return self.tally.columns() | {"rows": len(self.shard), "steps": self.steps_per_epoch}
+
+    def row(self):
+        """The recorder's row of the epoch that was trained last, but for its warm-up; on ranks other than 0 without columns of ranks."""
+        ranks = self.comm.gather(self.columns()) or [{}]
+        columns = {name: [of_rank[name] for of_rank in ranks] for name in ranks[0]}
+        return columns | self.evaluate() | {"learning_rate": self.lr, "ranks": self.comm.size}
 
     def _rows_of(self, epoch):
         """This rank's rows, in the order of the epoch."""
@@ -201,23 +208,11 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
     record_gradients: fresh gradients of each rank to keep per epoch (gradients.py). watch: a Stopwatch that says where this rank is.
     Raises Stopped on all ranks if the `interruption` says so before the last epoch is done: then resume=True goes on.
     """
-    from mpi4py import MPI
-
     path = run_path(results, config)
     training = Training(config, comm, watch)
     checkpoint = Checkpoint(results, config, comm.rank, comm.size)
     recorder = Recorder(path) if comm.rank == 0 else None
-    described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
-    at = Place(0)
-    if resume:
-        at = _resume(training, checkpoint, recorder, progress)
-        if recorder:
-            recorder.resume(at.epochs, described | {"step": at.steps})
-    else:
-        checkpoint.clear(comm.Barrier)
-        if recorder:
-            gradients_path(results, config).unlink(missing_ok=True)  # of an earlier run of this name
-            recorder.create(config, described, training.dim, comm.size)
+    at = _begin(training, checkpoint, recorder, results, resume, progress)
     log = GradientLog(gradients_path(results, config), config, training.dim, at[:2]) if recorder and record_gradients else None
     progress.start_run(config, at.epochs, training.steps_per_epoch)
     for caution in cautions(config, training.dim, training.steps_per_epoch):
@@ -230,14 +225,12 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
             checkpoint.save((epoch, done), *training.checkpointed(within=True), comm.Barrier)
             checkpoint.prune((epoch, done))
             raise Stopped(f"{config.run_id}: stopped in epoch {epoch + 1} after step {done} of {training.steps_per_epoch}; {GO_ON}")
-        ranks = comm.gather(training.columns())
-        row = training.evaluate() | {"learning_rate": training.optimizer.lr_at(epoch), "warmup": epoch == at.epochs, "ranks": comm.size}
+        row = training.row() | {"warmup": epoch == at.epochs}
         stop = interruption and interruption.agreed()
         due = stop or (config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0)
         if due:  # before its row is there: a recorded epoch is never trained again
             checkpoint.save((epoch + 1, 0), *training.checkpointed(), comm.Barrier)
         if recorder:
-            row |= {name: [of_rank[name] for of_rank in ranks] for name in ranks[0]}
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
         if due:
@@ -252,21 +245,32 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
     return path
 
 
+def _begin(training, checkpoint, recorder, results, resume, progress):
+    """Make the run file, or go on with the one that is there; returns the Place to go on from."""
+    from mpi4py import MPI
+
+    config, comm = training.config, training.comm
+    described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
+    if not resume:
+        checkpoint.clear(comm.Barrier)
+        if recorder:
+            gradients_path(results, config).unlink(missing_ok=True)  # of an earlier run of this name
+            recorder.create(config, described, training.dim, comm.size)
+        return Place(0)
+    private = bool(training.checkpointed()[1])
+    at = comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None) or Place(0)
+    if at != Place(0):
+        training.restore(*checkpoint.load(at))
+    if at.ranks not in (None, comm.size):
+        progress.note(f"{config.run_id}: {comm.size} ranks go on after epoch {at.epochs} of {at.ranks} ranks")
+    if recorder:
+        recorder.resume(at.epochs, described | {"step": at.steps})
+    return at
+
+
 def _collect(comm, log, recorded):
     """Bring the recorded gradients of all ranks to rank 0's log, one of each rank at a time."""
     for item in recorded:
         gathered = comm.gather(item)
         if log:
             log.append(gathered)
-
-
-def _resume(training, checkpoint, recorder, progress):
-    """Restore the last checkpoint that is of use; returns its Place."""
-    private = bool(training.checkpointed()[1])
-    at = training.comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None)
-    if at is None:
-        return Place(0)
-    training.restore(*checkpoint.load(at))
-    if at.ranks not in (None, training.comm.size):
-        progress.note(f"{training.config.run_id}: {training.comm.size} ranks go on after epoch {at.epochs} of {at.ranks} ranks")
-    return at
