@@ -137,3 +137,14 @@ def test_a_newer_schema_is_refused(path):
         file.attrs["schema_version"] = 99
     with pytest.raises(gw.DataError, match="newer"):
         gw.load_run(path)
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
+    versions = recorder.try_folder(tmp_path)
+    assert versions[:2] == (h5py.__version__, h5py.version.hdf5_version) and versions[2] > 0
+    with pytest.raises(OSError, match="Not a directory"):
+        recorder.try_folder("/dev/null/folder")
+    monkeypatch.setattr(recorder, "append_arrays", lambda *_: None)
+    with pytest.raises(gw.DataError, match="expected the rows 0 to 3, read"):
+        recorder.try_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
