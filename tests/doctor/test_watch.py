@@ -12,13 +12,13 @@ from gradwire.doctor.finding import ok
 from gradwire.doctor.watch import Watch
 
 
-def ended(body, seconds=0.5):
+def ended(body, seconds=0.5, folder=None):
     """(how a process ended in which body(watch) ran, what its watch told)."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            with Watch(seconds, lambda findings: os.write(write, repr([(f.check, f.found) for f in findings]).encode())) as watch:
+            with Watch(seconds, lambda findings: os.write(write, repr([(f.check, f.found) for f in findings]).encode()), folder) as watch:
                 body(watch)
         finally:
             os._exit(7)
@@ -72,6 +72,16 @@ def test_a_watch_that_cannot_tell_kills_all_the_same():
 
 def test_a_process_that_ends_in_time_hears_nothing():
     assert ended(lambda watch: watch.stage("all")) == (7, "")
+
+
+def test_the_folder_goes_however_the_process_ends(tmp_path):
+    for name, body in (("in time", lambda watch: None), ("hangs", lambda watch: time.sleep(60)), ("exits", lambda watch: os._exit(15))):
+        (tmp_path / name).mkdir()
+        ended(body, folder=tmp_path / name)
+        deadline = time.monotonic() + 5
+        while (tmp_path / name).exists():
+            assert time.monotonic() < deadline, name
+            time.sleep(0.02)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

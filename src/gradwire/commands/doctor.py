@@ -1,7 +1,6 @@
 """`gradwire doctor`: is this machine, or job, fit for runs? Alone it looks at the machine, then starts ranks to look at the rest."""
 
 import argparse
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -60,15 +59,13 @@ def _on_ranks(args, found, say):
 
     def tell(findings):
         """Rank 0 says what there is; when the watch calls, others may hang."""
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
         if alone:
             say(doctor.text(findings, before))
         elif speaks:
             launching.keep(args.findings, findings)
 
     seconds = launching.limit_s(found.size if found else args.ranks or 1)
-    with Watch(seconds + (0 if speaks else 2), tell) as watch:
+    with Watch(seconds + (0 if speaks else 2), tell, folder) as watch:
         if alone:
             doctor.machine(args.results, before, watch.stage)
             say(doctor.lines(before) + "\n")

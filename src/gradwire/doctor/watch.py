@@ -7,6 +7,7 @@ is where ranks hang most; nor would a signal, which is heard only when a call re
 import json
 import os
 import select
+import shutil
 import signal
 import time
 from dataclasses import astuple
@@ -23,11 +24,12 @@ class Watch:
     """Kills this process when `seconds` pass inside its block.
 
     tell(findings): called before that, in the other process, with those that the last `stage` had and one that says where it stood.
+    folder: removed by that process when this one has ended or left the block, however that happened; None for none.
     Enter it before MPI starts: that process is forked.
     """
 
-    def __init__(self, seconds, tell):
-        self.seconds, self.tell = seconds, tell
+    def __init__(self, seconds, tell, folder=None):
+        self.seconds, self.tell, self.folder = seconds, tell, folder
 
     def __enter__(self):
         read, self.write = os.pipe()
@@ -37,6 +39,8 @@ class Watch:
             try:
                 self._wait(read)
             finally:
+                if self.folder:
+                    shutil.rmtree(self.folder, ignore_errors=True)
                 os._exit(0)
         os.close(read)
         return self
