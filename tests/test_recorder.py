@@ -176,3 +176,14 @@ def test_a_lock_that_its_owner_has_just_removed_is_no_right(tmp_path, monkeypatc
     monkeypatch.setattr(recorder.fcntl, "flock", lambda *_: path.with_suffix(".lock").unlink())
     with pytest.raises(gw.ConfigError, match="another gradwire has just written this run; start again"), recorder.claim(path, "missing"):
         pass
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
+    versions = recorder.try_folder(tmp_path)
+    assert versions[:2] == (h5py.__version__, h5py.version.hdf5_version) and versions[2] > 0
+    with pytest.raises(OSError, match="Not a directory"):
+        recorder.try_folder("/dev/null/folder")
+    monkeypatch.setattr(recorder, "append_arrays", lambda *_: None)
+    with pytest.raises(gw.DataError, match="expected the rows 0 to 3, read"):
+        recorder.try_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -142,8 +142,33 @@ def test_a_rank_that_hangs_ends_the_launch_with_a_word(doctor, tmp_path):
     status, said, lines = doctor(ranks=2, script=HANGING)
     assert time.monotonic() - began < 60
     assert status != 0
-    assert "no answer within 8 s; rank 0 stood at: measuring between ranks 0 and 1" in " ".join(said.split())
+    assert "no answer within 8 s; it stood at: measuring between ranks 0 and 1" in " ".join(said.split())
     assert {"pinning", "cache shared"} <= names(lines), "what was found before is said"
+    assert left(tmp_path) == []
+
+
+LATE = """
+import os, sys, time
+from gradwire.doctor import facts, launching
+launching.limit_s = lambda size: 6.0
+collect = facts.collect
+def late():
+    if "1" in (os.environ.get("PMI_RANK"), os.environ.get("OMPI_COMM_WORLD_RANK")):
+        time.sleep(600)
+    return collect()
+facts.collect = late
+from gradwire.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_rank_that_does_not_start_mpi(doctor, tmp_path):
+    """The others wait while MPI starts, in which no Python code runs."""
+    began = time.monotonic()
+    status, said, lines = doctor(ranks=2, script=LATE)
+    assert time.monotonic() - began < 60
+    assert status != 0 and "no answer within 6 s; it stood at: starting MPI" in " ".join(said.split())
+    assert names(lines) >= NAMES
     assert left(tmp_path) == []
 
 

@@ -106,26 +106,3 @@ def test_findings_are_kept_whole(tmp_path):
     launching.keep(tmp_path / "kept", [problem("a", "b", "c")])
     assert json.loads((tmp_path / "kept").read_text()) == [["a", "problem", "b", "c"]]
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_the_alarm_tells_where_rank_0_stood_and_ends_the_process(tmp_path):
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        with launching.Alarm(0.3, lambda found: os.write(write, found.found.encode())) as alarm:
-            alarm.stage("measuring between ranks 0 and 3")
-            time.sleep(60)
-        os._exit(7)
-    os.close(write)
-    _, status = os.waitpid(pid, 0)
-    with open(read) as said:
-        assert said.read() == "no answer within 0.3 s; rank 0 stood at: measuring between ranks 0 and 3"
-    assert os.waitstatus_to_exitcode(status) == 1
-
-
-def test_an_alarm_that_is_not_needed_is_silent():
-    said = []
-    with launching.Alarm(0.05, said.append):
-        pass
-    time.sleep(0.2)
-    assert said == []

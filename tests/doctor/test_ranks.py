@@ -91,7 +91,7 @@ def test_pairs_beyond_the_time_are_left_out(comm):
 @pytest.mark.ranks(2)
 def test_all_of_it(comm, shared_path):
     found, mine = [], facts.collect() | {"node": 0}
-    ranks.examine(comm, mine, 3, str(shared_path), dict, found, lambda words: None)
+    ranks.examine(comm, mine, 3, str(shared_path), dict, found, lambda words, found: None)
     assert bool(found) == (comm.rank == 0)
     if found:
         expected = {

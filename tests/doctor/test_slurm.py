@@ -50,3 +50,10 @@ def test_tasks(one, tasks, status):
     found = one(slurm.check_tasks(4, {"SLURM_JOB_ID": "17", "SLURM_NTASKS": tasks, "SLURM_JOB_NODELIST": "n[0-1]"}))
     assert (found.status, found.found) == (status, f"job 17 on n[0-1]: {tasks} tasks, 4 ranks here")
     assert list(slurm.check_tasks(4, {})) == []
+
+
+def test_the_tasks_of_mpiexec_are_its_own():
+    """Inside a job mpiexec has srun start one process a node, and the ranks from those."""
+    environ = {"SLURM_JOB_ID": "17", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
+    assert [found.status for found in slurm.check_tasks(8, environ)] == ["ok"]
+    assert [found.status for found in slurm.check_tasks(8, environ | {"SLURM_NTASKS": "4"})] == ["warning"]

@@ -1,7 +1,6 @@
 """`gradwire doctor`: is this machine, or job, fit for runs? Alone it looks at the machine, then starts ranks to look at the rest."""
 
 import argparse
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -30,15 +29,17 @@ def add(commands):
 def _doctor(args, say):
     from .. import doctor
     from ..doctor import launching
+    from ..doctor.watch import Watch
 
     found = launch.launcher()
     if found:
         launch.check_ranks(args.ranks, found.size)
     if found or args.findings:
         return _on_ranks(args, found, say)
-    size = args.ranks or 2
+    size, findings = args.ranks or 2, []
     launch.tell(f"gradwire doctor: looks at this machine, then at {size} rank{'s' * (size > 1)}; a few seconds")
-    findings = doctor.machine(args.results)
+    with Watch(launching.limit_s(0), lambda found: say(doctor.text(found))) as watch:
+        doctor.machine(args.results, findings, watch.stage)
     findings += launching.on_ranks(size, args.results, findings)
     say(doctor.text(findings))
     return doctor.worst(findings)
@@ -49,35 +50,36 @@ def _on_ranks(args, found, say):
     starts. With --findings FILE it leaves there what it found, and says nothing."""
     from .. import doctor
     from ..doctor import facts, launching, transport
+    from ..doctor.watch import Watch
 
     speaks = launch.speaks()
     alone = speaks and not args.findings
-    machine = doctor.machine(args.results) if alone else []
-    if alone:
-        say(doctor.lines(machine) + "\n")
-    findings, mine = [], facts.collect()
+    before, findings = [], []  # said, and not yet
     folder = Path(tempfile.mkdtemp(prefix="gradwire-doctor-")) if speaks else None
 
-    def tell(*more):
-        """Rank 0 says what it has; the ranks may hang."""
-        findings.extend(more)
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+    def tell(findings):
+        """Rank 0 says what there is; when the watch calls, others may hang."""
         if alone:
-            say(doctor.text(findings, machine))
+            say(doctor.text(findings, before))
         elif speaks:
             launching.keep(args.findings, findings)
 
-    with launching.Alarm(launching.limit_s(found.size if found else args.ranks or 1) + (0 if speaks else 2), tell) as alarm:
+    seconds = launching.limit_s(found.size if found else args.ranks or 1)
+    with Watch(seconds + (0 if speaks else 2), tell, folder) as watch:
+        if alone:
+            doctor.machine(args.results, before, watch.stage)
+            say(doctor.lines(before) + "\n")
+        watch.stage("starting MPI")
+        mine = facts.collect()
         comm, overheard = _started(args, found, mine, findings, transport.listening(folder))
         try:
             if comm:
-                _examine(comm, args.results, mine, overheard, findings, alarm.stage)
+                _examine(comm, args.results, mine, overheard, findings, watch.stage)
         except BaseException as error:
             return launch.fail(error, comm)
-    tell()
+    tell(findings)
     # A rank that ends with a status before rank 0 has spoken would have it ended.
-    return comm.bcast(doctor.worst(machine + findings)) if comm else doctor.worst(findings) * speaks
+    return comm.bcast(doctor.worst(before + findings)) if comm else doctor.worst(findings) * speaks
 
 
 def _started(args, found, mine, findings, listening):
@@ -100,7 +102,7 @@ def _examine(comm, results, mine, overheard, findings, stage):
 
     from ..doctor import ranks, transport
 
-    stage("finding the ranks of each host")
+    stage("finding the ranks of each host", findings)
     node = comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
     mine["node"] = node.bcast(comm.rank)
     node.Free()

@@ -9,8 +9,10 @@ from . import installation, mpi, slurm, storage
 from .finding import Finding, attempt, lines, text, worst
 
 
-def machine(results):
-    """[Finding] of all that needs no ranks. results: the folder of --results. Does not start MPI, leaves nothing behind."""
+def machine(results, found, stage):
+    """Add [Finding] of all that needs no ranks to the list `found`. results: the folder of --results. stage(words,
+    findings): called with what comes next and what was found. Does not start MPI, leaves nothing behind."""
+    stage("looking for the MPI library", found)
     library, why = mpi.library()
     checks = (
         ("software", installation.check_software),
@@ -25,7 +27,9 @@ def machine(results):
         ("data", installation.check_data),
         ("lab", installation.check_lab),
     )
-    return [finding for name, check, *arguments in checks for finding in attempt(name, check, *arguments)]
+    for name, check, *arguments in checks:
+        stage(f"looking at this machine: {name}", found)
+        found += attempt(name, check, *arguments)
 
 
 __all__ = ["Finding", "attempt", "lines", "machine", "text", "worst"]

@@ -1,4 +1,4 @@
-"""Starting the ranks that doctor looks at, with an end to it whatever happens, and the clock that ends a rank that hangs."""
+"""Starting the ranks that doctor looks at, with an end to it whatever happens."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 from dataclasses import astuple
 from pathlib import Path
 
@@ -82,35 +81,3 @@ def keep(path, findings):
     part = Path(f"{path}.part-{os.getpid()}")
     part.write_text(json.dumps([astuple(finding) for finding in findings]))
     os.replace(part, path)
-
-
-class Alarm:
-    """Ends this process with status 1 when `seconds` pass inside its block: a rank that waits in MPI can be ended in no other way.
-
-    tell(found): called before that, with the finding; its words are where the ranks stood, the last that `stage` was called with.
-    """
-
-    def __init__(self, seconds, tell):
-        self.seconds, self.tell, self.words = seconds, tell, "starting MPI"
-        self.timer = threading.Timer(seconds, self._end)
-        self.timer.daemon = True
-
-    def stage(self, words):
-        self.words = words
-
-    def __enter__(self):
-        self.timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self.timer.cancel()
-
-    def _end(self):
-        found = f"no answer within {self.seconds:g} s; rank 0 stood at: {self.words}"
-        advice = (
-            "a rank hangs or a network drops messages: try fewer ranks, one host, then UCX_TLS=tcp,self (MPICH) or OMPI_MCA_btl=tcp,self"
-        )
-        try:
-            self.tell(problem("ranks", found, advice))
-        finally:
-            os._exit(1)

@@ -132,7 +132,8 @@ def check_launcher(environ=os.environ):
     """What started this process."""
     found, tasks = launch.launcher(environ), environ.get("SLURM_NTASKS", "")
     if found:
-        yield ok("launcher", f"{found.name} started {found.size} {'ranks' if found.size > 1 else 'rank'}")
+        job = f", in Slurm's job {environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in environ else ""
+        yield ok("launcher", f"{found.name} started {found.size} {'ranks' if found.size > 1 else 'rank'}{job}")
     elif tasks.isdigit() and int(tasks) > 1:
         yield warning(
             "launcher",

@@ -44,9 +44,9 @@ def examine(comm, mine, thread_level, results, told, found, stage):
     """Add the findings to the list `found`, on rank 0. A collective call.
 
     mine: this rank's facts, and its "node", equal on ranks that share memory as MPI sees it. told: function that says what
-    transport.told does. stage(words): called with what comes next.
+    transport.told does. stage(words, findings): called with what comes next and what was found.
     """
-    stage("collecting what each rank is")
+    stage("collecting what each rank is", found)
     ranks = comm.gather(mine)
     if comm.rank == 0:
         found += attempt("ranks", check_world, comm.size, ranks, thread_level)
@@ -56,7 +56,7 @@ def examine(comm, mine, thread_level, results, told, found, stage):
         ("results", results, "choose a --results that all hosts share: every rank keeps its checkpoint there"),
         ("cache", cache.root(), "set GRADWIRE_CACHE to a folder that all hosts share"),
     ):
-        stage(f"looking at the same {what} folder on all ranks")
+        stage(f"looking at the same {what} folder on all ranks", found)
         found += check_shared(comm, what, folder, advice)
     if comm.size > 1:
         _examine_network(comm, ranks, told, found, stage)
@@ -65,10 +65,10 @@ def examine(comm, mine, thread_level, results, told, found, stage):
 def _examine_network(comm, ranks, told, found, stage):
     places = comm.bcast([(facts["host"], facts["node"]) for facts in ranks] if comm.rank == 0 else None)
     hosts, nodes = zip(*places)
-    pairs, skipped = measure_pairs(comm, nodes, stage)
-    stage("measuring allgather")
+    pairs, skipped = measure_pairs(comm, nodes, lambda words: stage(words, found))
+    stage("measuring allgather", found)
     rows = collectives.measure(comm, ["allgather"], (ALLGATHER_NBYTES,), calls=100)
-    stage("comparing clocks")
+    stage("comparing clocks", found)
     offsets = collectives.clock_offsets(comm)
     if comm.rank == 0:
         found += attempt("transport", transport.check, pairs, told(), ranks)

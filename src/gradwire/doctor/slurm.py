@@ -54,13 +54,19 @@ def check(library, environ=os.environ):
         yield ok("Slurm", about + (f"; `srun --mpi={needs} gradwire run …` starts ranks" if needs else ""))
 
 
+def _proxies(environ):
+    """The number of tasks, if it is that of the nodes: mpiexec then has started one of its own on each, and the ranks are theirs."""
+    nodes = environ.get("SLURM_STEP_NUM_NODES", "")
+    return [int(nodes)] if nodes.isdigit() else []
+
+
 def check_tasks(size, environ=os.environ):
     """size: ranks of this launch."""
     job, tasks = environ.get("SLURM_JOB_ID"), environ.get("SLURM_NTASKS", "")
     if job is None:
         return
     about = f"job {job} on {environ.get('SLURM_JOB_NODELIST', '?')}: {tasks or '?'} tasks, {size} ranks here"
-    if tasks.isdigit() and int(tasks) != size:
+    if tasks.isdigit() and int(tasks) not in (size, *_proxies(environ)):
         yield warning("Slurm job", about, "start one rank for each task: `srun --mpi=pmi2 gradwire …` without -n (pmix for Open MPI)")
     else:
         yield ok("Slurm job", about)

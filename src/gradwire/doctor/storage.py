@@ -28,13 +28,12 @@ GONE = {
 
 def existing(folder):
     """The nearest existing folder of a path. NotADirectoryError if a file is in the way."""
-    folder = Path(os.path.abspath(folder))
-    for path in (folder, *folder.parents):
-        if path.is_dir():
-            return path
+    path = Path(os.path.abspath(folder))
+    while not path.is_dir():
         if path.exists() or path.is_symlink():
             raise NotADirectoryError(f"{path} is not a folder")
-    return folder
+        path = path.parent
+    return path
 
 
 def file_system(path, mounts="/proc/mounts"):
