@@ -11,6 +11,8 @@ ARGS        ?=
 PYTEST_ARGS ?=
 FUZZ_N      ?= 1000000
 FUZZ_ARGS   ?=
+SOAK_MINUTES ?= 10
+SOAK_RANKS  ?= 64
 
 BIN     := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard cython_ext/*.pyx cython_ext/*.h)
@@ -20,12 +22,12 @@ COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-unde
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run lab test lint fuzz bench figures tables clean
+.PHONY: help run lab test lint fuzz soak bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS='
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS= SOAK_MINUTES=$(SOAK_MINUTES) SOAK_RANKS=$(SOAK_RANKS)'
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
 	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
@@ -49,6 +51,12 @@ fuzz: $(VENV)/.with-test ## FUZZ_N damaged inputs to each family of decoders und
 	LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so)" PYTHONPATH=build/sanitized/lib PYTHONMALLOC=malloc \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python tests/fuzz.py -n $(FUZZ_N) $(FUZZ_ARGS)
+
+soak: $(VENV)/.with-test ## SOAK_MINUTES of training on SOAK_RANKS ranks, dim 10⁸, 10⁸ nonzeros (needs 16 GiB), a run file of 10⁶ rows
+	OMP_NUM_THREADS=1 $(BIN)/mpiexec -n $(SOAK_RANKS) $(BIN)/python tests/soak.py train --minutes $(SOAK_MINUTES)
+	OMP_NUM_THREADS=1 $(BIN)/mpiexec -n 2 $(BIN)/python tests/soak.py wide
+	OMP_NUM_THREADS=1 $(BIN)/mpiexec -n 2 $(BIN)/python tests/soak.py many
+	$(BIN)/python tests/soak.py rows
 
 bench: $(VENV)/.with-test ## gradient kernels, parsers and all codecs, beside other libraries (ARGS: options of gradwire bench codecs)
 	$(BIN)/gradwire bench compute
