@@ -10,8 +10,10 @@ EXPERIMENT  ?= experiments/quickstart.toml
 ARGS        ?=
 PYTEST_ARGS ?=
 FUZZ_N      ?= 1000000
-KILLS       ?= 200
 FUZZ_ARGS   ?=
+KILLS       ?= 200
+SOAK_MINUTES ?= 10
+SOAK_RANKS   ?= 64
 
 BIN     := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard cython_ext/*.pyx cython_ext/*.h)
@@ -22,12 +24,12 @@ COVER   := $(if $(strip $(PYTEST_ARGS)),,--cov --cov-report=term --cov-fail-unde
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run lab test slurm-test lint fuzz kills bench figures tables clean
+.PHONY: help run lab test slurm-test lint fuzz kills soak bench figures tables clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value …]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS= KILLS=$(KILLS)'
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) MPI=$(MPI) RANKS=$(RANKS) HOSTS=$(HOSTS) RATE=$(RATE) EXPERIMENT=$(EXPERIMENT) ARGS= PYTEST_ARGS= FUZZ_N=$(FUZZ_N) FUZZ_ARGS= KILLS=$(KILLS) SOAK_MINUTES=$(SOAK_MINUTES) SOAK_RANKS=$(SOAK_RANKS)'
 
 run: $(VENV)/.installed ## train EXPERIMENT on RANKS ranks; prints a table and draws a figure (ARGS: options of gradwire run)
 	$(BIN)/mpiexec -n $(RANKS) $(BIN)/gradwire run $(EXPERIMENT) $(ARGS)
@@ -60,6 +62,12 @@ fuzz: $(VENV)/.with-test ## FUZZ_N damaged inputs to each family of decoders und
 
 kills: $(VENV)/.with-test ## kill a run KILLS times at random moments, resume it each time, compare it with one that nobody touched
 	$(BIN)/python tests/kills.py -n $(KILLS)
+
+soak: $(VENV)/.with-test ## SOAK_MINUTES of training on SOAK_RANKS ranks, dim 10⁸, 10⁸ nonzeros (needs 16 GiB), a run file of 10⁶ rows
+	OMP_NUM_THREADS=1 $(BIN)/mpiexec -n $(SOAK_RANKS) $(BIN)/python tests/soak.py train --minutes $(SOAK_MINUTES)
+	OMP_NUM_THREADS=1 $(BIN)/mpiexec -n 2 $(BIN)/python tests/soak.py wide
+	OMP_NUM_THREADS=1 $(BIN)/mpiexec -n 2 $(BIN)/python tests/soak.py many
+	$(BIN)/python tests/soak.py rows
 
 bench: $(VENV)/.with-test ## gradient kernels, parsers and all codecs, beside other libraries (ARGS: options of gradwire bench codecs)
 	$(BIN)/gradwire bench compute

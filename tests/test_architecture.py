@@ -123,7 +123,8 @@ def misplaced(files):
 
 
 def forbidden(files):
-    """ "file:line what" for print outside cli.py, assert outside the conformance suite, bare except, and unpickling."""
+    """ "file:line what" for print outside cli.py, assert outside the conformance suite, bare except, unpickling, shells, unpacking of
+    whole archives, and addresses that are not https."""
     problems = []
     for file, tree in files.items():
         for node in ast.walk(tree):
@@ -136,6 +137,11 @@ def forbidden(files):
                 "allow_pickle": isinstance(node, ast.keyword)
                 and node.arg == "allow_pickle"
                 and getattr(node.value, "value", True) is not False,
+                "shell": isinstance(node, ast.keyword) and node.arg == "shell",
+                "os.system": isinstance(node, ast.Attribute) and node.attr in ("system", "popen") and getattr(node.value, "id", "") == "os",
+                "extract": isinstance(node, ast.Attribute) and node.attr in ("extract", "extractall", "unpack_archive"),
+                "http": isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("http://", "ftp://")),
+                "compile or __import__": called in ("compile", "__import__"),
             }
             problems += [
                 f"{file}:{node.lineno if hasattr(node, 'lineno') else node.value.lineno} {what}" for what, there in found.items() if there
@@ -168,7 +174,7 @@ def test_mpi_hdf5_and_matplotlib_have_one_place_each():
     assert misplaced(FILES) == []
 
 
-def test_no_print_assert_bare_except_or_pickle():
+def test_no_print_assert_bare_except_pickle_or_shell():
     assert forbidden(FILES) == []
 
 
@@ -197,6 +203,11 @@ def test_every_module_says_what_it_is():
         (forbidden, "step.py", "from pickle import loads"),
         (forbidden, "step.py", "eval('1')"),
         (forbidden, "step.py", "f(allow_pickle=x)"),
+        (forbidden, "step.py", "run('ls', shell=True)"),
+        (forbidden, "step.py", "os.system('ls')"),
+        (forbidden, "step.py", "archive.extractall(folder)"),
+        (forbidden, "step.py", "fetch('http://example.org/x')"),
+        (forbidden, "step.py", "__import__(name)"),
     ],
 )
 def test_a_breach_is_found(check, file, code):

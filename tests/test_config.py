@@ -531,3 +531,30 @@ error_feedback = { "topk+natural" = true, natural = false }
 """
     )
     assert one(write(text.replace('[codec]\nuplink = "adam-sparse"\n', "", 1))).error_feedback
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "[" * 5000, "x = " + "{a = " * 5000, "x = " + "9" * 5000, "a." * 200 + "b = 1", "x = " + "[" * 40 + "]" * 40, "# " + "x" * 2**20],
+    ids=["lists", "tables", "digits", "dots", "levels", "bytes"],
+)  # fmt: skip
+def test_files_that_nobody_would_write_are_refused(tmp_path, text):
+    path = tmp_path / "endless.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="endless.toml: (not valid TOML|expected a file of at most 1048576 bytes)"):
+        config.load(path)
+
+
+@pytest.mark.parametrize("text", ["=" * 20_000, '"a' + "=" * 9000, "run.seed=" + "[" * 5000, "a." * 400 + "b=1"])
+def test_overrides_that_nobody_would_write_are_refused(text):
+    from gradwire import settings
+
+    with pytest.raises(ConfigError):
+        settings.override({}, {}, text)
+
+
+def test_a_sweep_of_more_runs_than_anybody_waits_for():
+    from gradwire import settings
+
+    with pytest.raises(ConfigError, match="sweep: expected at most 100000 runs, got 1000000"):
+        next(settings.expand({}, {("run", str(i)): list(range(100)) for i in range(3)}))

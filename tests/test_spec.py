@@ -139,3 +139,19 @@ def test_public_makers():
     assert gw.sparsifier("topk(k=3)").k == 3
     assert gw.sketch("kll(k=64)").count == 0
     assert set(gw.list_codecs()) >= {"none", "fp16", "bf16", "adam-sparse", "zipml", "fastsgd", "sketchml", "natural"}
+
+
+@pytest.mark.parametrize("name", ["os:system", "os.system", "gradwire.codecs.none:Uncompressed", "codecs.none", "./evil.py", "evil"])
+def test_only_registered_names_are_loaded(name, tmp_path, monkeypatch):
+    """A name is looked up, never imported: not a module of that name, nor a file in the working folder."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for make in (gw.codec, gw.keys, gw.values, gw.sketch):
+        with pytest.raises(gw.ConfigError):
+            make(name)
+
+
+def test_endless_specifications_are_refused():
+    with pytest.raises(gw.ConfigError, match="at most 4096 characters, got 100000"):
+        gw.codec(" " * 99_999 + "!")

@@ -17,6 +17,7 @@ from gradwire.errors import DataError
 REQUIREMENT = "made-up-tables==1.2"
 FILE = "made_up/tables/first.csv"
 CONTENT = b"the table"
+ARCHIVE = "0" * 64
 CHECKSUMS = {FILE: hashlib.sha256(CONTENT).hexdigest()}
 
 
@@ -34,7 +35,8 @@ def install(folder, monkeypatch, version="1.2", file=FILE):
 def fake_pip(monkeypatch, name=None, write=None, returncode=0, stderr=""):
     def run(command, **_):
         assert command[1:5] == ["-m", "pip", "download", "--no-deps"]
-        assert command[-1] == REQUIREMENT
+        assert command[-3:-1] == ["--require-hashes", "--requirement"]
+        assert Path(command[-1]).read_text() == f"{REQUIREMENT} --hash=sha256:{ARCHIVE}\n"
         if name:
             write(Path(command[command.index("--dest") + 1]) / name)
         return SimpleNamespace(returncode=returncode, stderr=stderr)
@@ -57,7 +59,7 @@ def source_archive(path, member=f"made-up-tables-1.2/{FILE}"):
 def test_an_installed_package_is_read_without_importing_it(tmp_path, monkeypatch):
     install(tmp_path, monkeypatch)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("pip was called"))
-    assert pypi.read(REQUIREMENT, CHECKSUMS) == {FILE: CONTENT}
+    assert pypi.read(REQUIREMENT, CHECKSUMS, ARCHIVE) == {FILE: CONTENT}
     assert "made_up" not in sys.modules
 
 
@@ -65,13 +67,13 @@ def test_an_installed_package_is_read_without_importing_it(tmp_path, monkeypatch
 def test_another_version_or_an_incomplete_installation_is_not_used(tmp_path, monkeypatch, other):
     install(tmp_path, monkeypatch, **other)
     fake_pip(monkeypatch, "n.whl", wheel)
-    assert pypi.read(REQUIREMENT, CHECKSUMS) == {FILE: CONTENT}
+    assert pypi.read(REQUIREMENT, CHECKSUMS, ARCHIVE) == {FILE: CONTENT}
 
 
 @pytest.mark.parametrize(("name", "write"), [("n.whl", wheel), ("n.tar.gz", source_archive)])
 def test_wheels_and_source_archives_are_read_in_place(monkeypatch, name, write):
     fake_pip(monkeypatch, name, write)
-    assert pypi.read(REQUIREMENT, CHECKSUMS) == {FILE: CONTENT}
+    assert pypi.read(REQUIREMENT, CHECKSUMS, ARCHIVE) == {FILE: CONTENT}
 
 
 @pytest.mark.parametrize(
@@ -88,4 +90,23 @@ def test_wheels_and_source_archives_are_read_in_place(monkeypatch, name, write):
 def test_without_the_package_the_error_says_what_to_do(monkeypatch, name, write, returncode, message):
     fake_pip(monkeypatch, name, write, returncode, "looking\nNo module named pip\n" if returncode else "")
     with pytest.raises(DataError, match=message):
-        pypi.read(REQUIREMENT, CHECKSUMS)
+        pypi.read(REQUIREMENT, CHECKSUMS, ARCHIVE)
+
+
+def test_pip_refuses_an_archive_of_another_checksum_before_it_runs_any_of_it(tmp_path, monkeypatch):
+    """A source archive's setup.py runs when pip looks for its metadata: this one would leave a file behind."""
+    trace = tmp_path / "trace"
+    packed = tmp_path / "made_up_tables-1.2.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        for name, text in (
+            ("setup.py", f"open({str(trace)!r}, 'w')"),
+            ("PKG-INFO", "Metadata-Version: 2.1\nName: made-up-tables\nVersion: 1.2\n"),
+        ):
+            info = tarfile.TarInfo(f"made_up_tables-1.2/{name}")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", str(tmp_path)), ("PIP_CONFIG_FILE", "/dev/null")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DataError, match="pip could not download it"):
+        pypi.read(REQUIREMENT, CHECKSUMS, ARCHIVE)
+    assert not trace.exists()

