@@ -3,18 +3,19 @@
 import pytest
 
 from gradwire.doctor import slurm
+from gradwire.slurm import pmi
 
 LISTS = {
-    "23": ("MPI plugin types are...\n\tnone\n\tpmi2\n\tcray_shasta\n\tpmix\nspecific pmix plugin versions available: pmix_v4\n", ["none", "pmi2", "cray_shasta", "pmix"]),
-    "20": ("srun: MPI types are...\nsrun: none\nsrun: pmi2\n", ["none", "pmi2"]),
-    "inline": ("srun: MPI types are none, pmi2, pmix_v3.\n", ["none", "pmi2", "pmix_v3"]),
+    "23": ("MPI plugin types are...\n\tnone\n\tpmi2\n\tcray_shasta\n\tpmix\nspecific pmix plugin versions available: pmix_v4\n", ("none", "pmi2", "cray_shasta", "pmix", "pmix_v4")),
+    "20": ("srun: MPI types are...\nsrun: none\nsrun: pmi2\n", ("none", "pmi2")),
+    "inline": ("srun: MPI types are none, pmi2, pmix_v3.\n", ("none", "pmi2", "pmix_v3")),
 }  # fmt: skip
 MPICH, OPEN_MPI = "MPICH Version: 5.0.2", "Open MPI v5.0.11"
 
 
 @pytest.mark.parametrize(("said", "types"), LISTS.values(), ids=LISTS)
 def test_lists_of_several_versions(said, types):
-    assert slurm.pmi_types(said) == types
+    assert pmi.listed(said) == types
 
 
 def test_no_slurm(one, program):
@@ -32,7 +33,7 @@ def test_srun_without_a_cluster(one, program):
     [
         ("23", MPICH, {}, "ok", "`srun --mpi=pmi2 gradwire run …`"),
         ("23", OPEN_MPI, {}, "ok", "`srun --mpi=pmix gradwire run …`"),
-        ("inline", OPEN_MPI, {}, "ok", "`srun --mpi=pmix gradwire run …`"),
+        ("inline", OPEN_MPI, {}, "ok", "`srun --mpi=pmix_v3 gradwire run …`"),
         ("20", OPEN_MPI, {}, "problem", "srun knows none, pmi2; Open MPI needs pmix"),
         ("23", MPICH, {"SLURM_MPI_TYPE": "none"}, "warning", "SLURM_MPI_TYPE is none"),
         ("23", MPICH, {"SLURM_MPI_TYPE": "pmi2"}, "ok", "pmi2"),

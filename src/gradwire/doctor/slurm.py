@@ -3,21 +3,9 @@
 import os
 import shutil
 
+from ..slurm import pmi
 from .finding import ok, problem, warning
-from .mpi import family, last_line, output
-
-NEEDS = {"MPICH": "pmi2", "Open MPI": "pmix"}
-"""Family of the library → the PMI that starts its ranks."""
-
-
-def pmi_types(said):
-    """Names of what `srun --mpi=list` says, such as ["none", "pmi2", "pmix"]."""
-    names = []
-    for line in (line.strip().removeprefix("srun: ") for line in said.splitlines()):
-        _, are, after = line.partition("types are")
-        words = after.split(",") if are else [] if " " in line else [line]  # newer versions name one a line, below a title
-        names += [name for word in words if (name := word.strip(" ."))]
-    return names
+from .mpi import last_line, output
 
 
 def check(library, environ=os.environ):
@@ -27,7 +15,7 @@ def check(library, environ=os.environ):
         yield ok("Slurm", "no srun here: ranks are started with mpiexec")
         return
     code, said = output([srun, "--mpi=list"], timeout=10)
-    types = pmi_types(said) if code == 0 else []
+    types = pmi.listed(said) if code == 0 else ()
     if not types:
         yield warning(
             "Slurm",
@@ -35,23 +23,24 @@ def check(library, environ=os.environ):
             "on a cluster, ask its administrators; else ranks start with mpiexec",
         )
         return
-    needs = NEEDS.get(family(library or ""))
-    fitting = [name for name in types if needs and name.startswith(needs)]
+    name = pmi.named(library or "")
+    needs = pmi.PREFERRED[name][0] if name else None
+    fitting = pmi.fitting(name, types)
     about = f"srun knows {', '.join(types)}"
     if needs and not fitting:
         yield problem(
             "Slurm",
-            f"{about}; {family(library)} needs {needs}",
+            f"{about}; {name} needs {needs}",
             f"start ranks with mpiexec inside the job, or use an MPI that was built for {types[-1]}",
         )
         return
     default = environ.get("SLURM_MPI_TYPE", "")
-    if default and needs and not default.startswith(needs):
+    if default and needs and default not in pmi.PREFERRED[name]:
         yield warning(
-            "Slurm", f"{about}; SLURM_MPI_TYPE is {default}", f"`srun --mpi={needs} gradwire …`, or `export SLURM_MPI_TYPE={needs}`"
+            "Slurm", f"{about}; SLURM_MPI_TYPE is {default}", f"`srun --mpi={fitting} gradwire …`, or `export SLURM_MPI_TYPE={fitting}`"
         )
     else:
-        yield ok("Slurm", about + (f"; `srun --mpi={needs} gradwire run …` starts ranks" if needs else ""))
+        yield ok("Slurm", about + (f"; `srun --mpi={fitting} gradwire run …` starts ranks" if needs else ""))
 
 
 def _proxies(environ):

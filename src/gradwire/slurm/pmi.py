@@ -28,8 +28,9 @@ def listed(output):
     for line in output.splitlines():
         line = line.removeprefix("srun:").strip()
         versions = re.match(r"specific pmix plugin versions available:\s*(.*)", line)
-        if versions:
-            names += versions[1].replace(",", " ").split()
+        on_one_line = re.fullmatch(r"MPI types are:?\s+(\S.*)", line)
+        if found := versions or on_one_line:
+            names += found[1].replace(",", " ").replace(".", " ").split()
         elif re.fullmatch(r"[a-z][a-z0-9_]*", line):
             names.append(line)
     return tuple(dict.fromkeys(names))
