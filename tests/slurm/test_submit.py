@@ -4,6 +4,8 @@ import importlib.util
 import json
 from pathlib import Path
 
+import pytest
+
 import gradwire
 
 _specification = importlib.util.spec_from_file_location("slurm_test_scripts", Path(__file__).with_name("test_scripts.py"))
@@ -12,7 +14,7 @@ _specification.loader.exec_module(_scripts)
 assert_same, recorded = _scripts.assert_same, _scripts.recorded
 
 MPIEXEC = 'launcher = "mpiexec"\ntime = "00:05:00"\n'
-LONG = ("--codec=natural", "--set=codec.error_feedback=true", "--set=run.epochs=120", "--only=0")
+LONG = ("--codec=natural", "--set=codec.error_feedback=true", "--set=run.epochs=60", "--only=0")
 
 
 def jobs(results):
@@ -95,4 +97,15 @@ def test_a_requeued_job_goes_on_and_ends_as_if_it_had_never_stopped(slurm, check
     assert slurm.job(job)[0]["Restarts"] == "1"
     assert_same(checkout / "results", workstation(2, *LONG))
     resumed = path.with_suffix("").name
-    assert (checkout / "results" / "slurm" / "trial" / f"run-{job}.out").read_text().count(f"[1/1] {resumed}  epoch") >= 100
+    assert (checkout / "results" / "slurm" / "trial" / f"run-{job}.out").read_text().count(f"[1/1] {resumed}  epoch") >= 60
+
+
+@pytest.mark.parametrize("launcher", ["srun", "mpiexec"])
+def test_a_warned_job_goes_on_by_itself(slurm, checkout, workstation, launcher):
+    """It keeps a checkpoint in the middle of an epoch, ends with 75, is requeued, and ends as if it had never stopped."""
+    job, path = long_job(slurm, checkout, f'launcher = "{launcher}"\n')
+    begun(slurm, job, path)
+    slurm.call("scancel", "--signal=USR1", job)
+    assert slurm.ended(job) == ["COMPLETED"], slurm.logs(job)
+    assert slurm.job(job)[0]["Restarts"] == "1", slurm.logs(job)
+    assert_same(checkout / "results", workstation(2, *LONG))
