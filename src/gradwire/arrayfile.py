@@ -15,6 +15,7 @@ executed or unpickled, and nothing is allocated that the file's own size does no
 """
 
 import errno
+import glob
 import json
 import math
 import os
@@ -78,9 +79,9 @@ def aside(path):
     return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
-def leftovers(folder):
-    """The temporary files that crashed processes have left in `folder`."""
-    return list(Path(folder).glob("*.part"))
+def leftovers(folder, name="*"):
+    """The temporary files that crashed processes have left in `folder`, of all files or of the one of this name and its journal."""
+    return list(Path(folder).glob(f"{glob.escape(name) if name != '*' else name}.*part"))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from . import journal
+from .arrayfile import leftovers
 from .errors import ConfigError, DataError, GradwireError
 from .stopwatch import PHASES
 
@@ -113,6 +114,7 @@ class Recorder:
     def create(self, config, environment, dim, ranks):
         """A new file with empty columns; it appears under its name only when it is whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._tidy()
         with journal.create(self.path) as draft, h5py.File(draft, "w") as file:
             file.attrs.update(
                 schema=SCHEMA, schema_version=SCHEMA_VERSION, config=config.toml(), spec=config.uplink, experiment=config.experiment,
@@ -132,6 +134,7 @@ class Recorder:
 
     def resume(self, epoch, environment):
         """Record what the run goes on with from `epoch`, in /environment/resumed-<n>."""
+        self._tidy()
         with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             group = file["environment"]
             group.create_group(f"resumed-{len(group) + 1}").attrs.update(environment | {"epoch": epoch})
@@ -151,6 +154,11 @@ class Recorder:
         with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             file.attrs["final_params_sha256"] = params_sha256
             file.attrs["finished"] = True
+
+    def _tidy(self):
+        """Remove what a killed writer of this run has left half written."""
+        for path in leftovers(self.path.parent, self.path.name):
+            path.unlink()
 
 
 def write_arrays(path, schema, version, attributes, arrays):
