@@ -223,6 +223,26 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(path, monkeypatch):
     assert len(gw.load_run(path).epochs["test_loss"]) == 2 and len(reads) == 2
 
 
+def test_a_watcher_never_sees_half_a_row(path):
+    """Rows are written as fast as can be while they are read: a read is of whole rows, and none fails."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[2]); import test_recorder as t; from gradwire.recorder import Recorder\n"
+        "for epoch in range(150): Recorder(sys.argv[1]).append(epoch, t.row(epoch))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(path), os.path.dirname(__file__)]) as writer:
+        reads = 0
+        while writer.poll() is None:
+            epochs = gw.load_run(path).epochs
+            rows = len(epochs["test_loss"])
+            assert all(
+                column.tolist() == [row(epoch)[name].tolist() for epoch in range(rows)]
+                for name, column in epochs.items()
+                if column.ndim == 2
+            )
+            reads += 1
+    assert writer.returncode == 0 and reads > 5
+
+
 def test_appends_that_are_killed_lose_nothing():
     """A short run of tests/kill_appends.py, which says more."""
     here = os.path.dirname(__file__)

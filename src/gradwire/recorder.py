@@ -292,13 +292,13 @@ def _reading(path, read, attempts=20):
         try:
             with h5py.File(journal.view(path), "r", locking=False) as file:
                 found = read(file)
-        except GradwireError:
-            raise
         except Exception as error:  # whatever h5py makes of damaged bytes, or of a file in the middle of a change
             problem = error
         if journal.stamp(path) == before:
             break
         time.sleep(0.05 if attempt + 1 < attempts else 0)
+    if isinstance(problem, GradwireError):
+        raise problem
     if problem is not None:
         raise DataError(f"{path}: not a readable HDF5 file: {problem}") from problem
     return found
