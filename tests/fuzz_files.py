@@ -5,9 +5,11 @@ what a user writes, a DataError for what lies in a file. Checksums and sizes are
 behind them are reached.
 """
 
+import atexit
 import builtins
 import io
 import json
+import shutil
 import struct
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from gradwire.data import cache, svmlight
 from gradwire.spec import BUILTIN, lookup
 
 FOLDER = Path(tempfile.mkdtemp(prefix="gradwire-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 TOKENS = (
     b"1", b"-1", b"+1", b"0", b"1e39", b"1e-46", b"nan", b"inf", b"0x10", b":", b"1:", b":1", b"7:1", b"7:1e5", b"7:-0", b"99:.5",
     b"4294967295:1", b"4294967296:1", b"18446744073709551616:1", b"qid:3", b"#", b"# comment", b"\n", b"\r\n", b"\t", b"\0", b"1" * 400,

@@ -14,6 +14,7 @@ wide, many: the highest resident memory of each combination, above what the rank
 import argparse
 import gc
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -57,9 +58,9 @@ class Round:
 
     def __init__(self, comm, args):
         self.comm, self.args = comm, args
-        cache = comm.bcast(tempfile.mkdtemp(prefix="gradwire-soak-") if comm.rank == 0 else None)
+        self.cache = comm.bcast(tempfile.mkdtemp(prefix="gradwire-soak-") if comm.rank == 0 else None)
         dataset = spec.build("datasets", "synthetic-kdd12", {"rows": 400 * comm.size, "n_features": 100_000})
-        prepared = data.load(dataset, cache, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
+        prepared = data.load(dataset, self.cache, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         self.train, self.dim = prepared.train, prepared.n_features
         self.model, self.optimizer = spec.one("models", "logistic"), spec.one("optimizers", "adam")
 
@@ -93,6 +94,8 @@ def train(comm, args):
         files.append(open_files())
         steps = len(resident) * len(PAIRS) * args.block
         done = comm.bcast(len(resident) > WARMUP_ROUNDS + 1 and (time.monotonic() - began > 60 * args.minutes or steps >= args.steps))
+    if comm.rank == 0:
+        shutil.rmtree(rounds.cache)
     after = resident[WARMUP_ROUNDS:]
     third = max(1, len(after) // 3)
     growth = statistics.median(after[-third:]) - statistics.median(after[:third])

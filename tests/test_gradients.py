@@ -8,6 +8,7 @@ import pytest
 
 import gradwire as gw
 from gradwire.gradients import GradientLog, Recorded, gradients_path, load_gradients
+from gradwire.recorder import write_arrays
 
 CONFIG = SimpleNamespace(experiment="trial", run_id="none-1-r0", toml=lambda: 'a = "b"\n')
 
@@ -142,3 +143,10 @@ def test_a_single_array_is_refused(tmp_path):
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
     with pytest.raises(gw.DataError, match="holds a single array"):
         load_gradients(tmp_path / "one.npz")
+
+
+def test_a_file_that_lacks_something_is_refused(tmp_path):
+    path = tmp_path / "made-up.hdf5"
+    write_arrays(path, "gradwire-gradients", 1, {"dim": 9}, {"values": np.ones(3)})
+    with pytest.raises(gw.DataError, match="got no epoch, is_dense, keys, offsets, rank, step"):
+        load_gradients(path)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import h5py
 import numpy as np
@@ -227,6 +228,14 @@ def test_ctrl_c_waits_for_the_end_of_the_change(path):
             draft.write(b"new")
         pytest.fail("the signal did not arrive")
     assert path.read_bytes() == b"new" + OLD[3:]
+
+
+def test_changes_in_another_thread(path):
+    """Signals are the main thread's business."""
+    thread = threading.Thread(target=change, args=(path,))
+    thread.start()
+    thread.join()
+    assert path.read_bytes() == CHANGED
 
 
 def test_a_disk_that_fails_is_told_once_the_library_is_done(path, monkeypatch):

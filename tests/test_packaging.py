@@ -103,7 +103,21 @@ def test_sdist_has_nothing_built(sdist):
 
 def test_make_help_names_every_target():
     targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1).split()
-    assert set(targets) == {"help", "run", "lab", "test", "slurm-test", "lint", "fuzz", "bench", "figures", "tables", "clean"}
+    assert set(targets) == {
+        "help",
+        "run",
+        "lab",
+        "test",
+        "slurm-test",
+        "lint",
+        "fuzz",
+        "kills",
+        "soak",
+        "bench",
+        "figures",
+        "tables",
+        "clean",
+    }
     described = [line.split()[0] for line in make().splitlines() if line.startswith("  ")]
     assert sorted(described) == sorted(targets)
 

@@ -95,7 +95,12 @@ def test_one_process_at_a_time_writes_a_run(path):
 
 
 def test_a_resumed_run_records_its_environment_too(path):
+    halves = [path.with_name(f"{path.name}{tail}") for tail in (".7-0badf00d.part", ".journal.7-0badf00d.part")]
+    others = [path.with_name("another-r0.h5.7-0badf00d.part")]
+    for half in (*halves, *others):
+        half.touch()
     recorder.Recorder(path).resume(4, {"cores": 64})
+    assert not any(half.exists() for half in halves) and all(other.exists() for other in others)
     recorder.Recorder(path).resume(5, {"cores": 8})
     with h5py.File(path) as file:
         assert [(entry.attrs["cores"], entry.attrs["epoch"]) for entry in file["environment"].values()] == [(64, 4), (8, 5)]
@@ -187,3 +192,112 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
     with pytest.raises(gw.DataError, match="expected the rows 0 to 3, read"):
         recorder.try_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def damaged(path, change):
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(gw.DataError) as caught:
+        gw.load_run(path)
+    assert str(caught.value).startswith(f"{path}: not a readable HDF5 file: ")
+    return str(caught.value)
+
+
+def test_columns_lie_in_the_file_itself(path, tmp_path):
+    """HDF5 can point to other files, and have them read as if they were columns."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(80))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = np.zeros(10)
+    layout = h5py.VirtualLayout((10,), "f8")
+    layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "x", (10,))
+    outside = {
+        "external link": lambda epochs: epochs.__setitem__("nnz", h5py.ExternalLink(str(tmp_path / "other.h5"), "/x")),
+        "soft link": lambda epochs: epochs.__setitem__("nnz", h5py.SoftLink("/epochs/rows")),
+        "external data": lambda epochs: epochs.create_dataset("nnz", (10,), "f8", external=[(str(secret), 0, 80)]),
+        "virtual data": lambda epochs: epochs.create_virtual_dataset("nnz", layout),
+        "group": lambda epochs: epochs.create_group("nnz"),
+    }
+    whole = path.read_bytes()
+    for what, make in outside.items():
+        path.write_bytes(whole)
+
+        def change(file, make=make):
+            del file["epochs/nnz"]
+            make(file["epochs"])
+
+        said = damaged(path, change)
+        assert "'nnz' is not a column of this file" in said or "'nnz' lies in another file" in said, (what, said)
+
+
+def test_columns_are_no_larger_than_their_file(path):
+    """A chunk that was never written costs nothing in the file: 10¹⁵ rows of them are not made room for."""
+    assert "claims (1000000000000000,) entries" in damaged(path, lambda file: file["epochs/test_loss"].resize((10**15,)))
+
+
+def test_a_packed_copy_is_read(path, tmp_path):
+    for epoch in range(200):
+        recorder.Recorder(path).append(epoch, row(0))
+    with h5py.File(path) as file, h5py.File(tmp_path / "packed.h5", "w") as packed:
+        packed.attrs.update(file.attrs)
+        packed.create_group("environment")
+        for name, column in file["epochs"].items():
+            packed.create_dataset(f"epochs/{name}", data=column[()], compression="gzip").attrs.update(column.attrs)
+    assert len(gw.load_run(tmp_path / "packed.h5").epochs["nnz"]) == 200
+
+
+def test_a_change_that_was_cut_off_is_there_for_readers(path, monkeypatch):
+    """Killed between the journal and the file: readers see the row, and the next append is the next one."""
+    recorder.Recorder(path).append(0, row(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder.journal, "_apply", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            recorder.Recorder(path).append(1, row(1))
+    assert recorder.journal.of(path).exists()
+    assert gw.load_run(path).epochs["test_loss"].tolist() == [0, 1] and recorder.run_state(path) == "unfinished"
+    recorder.Recorder(path).append(2, row(2))
+    assert gw.load_run(path).epochs["test_loss"].tolist() == [0, 1, 2] and not recorder.journal.of(path).exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(path, monkeypatch):
+    recorder.Recorder(path).append(0, row(0))
+    real, reads = recorder._run, []
+
+    def disturbed(*arguments):
+        reads.append(real(*arguments))
+        if len(reads) == 1:
+            recorder.Recorder(path).append(1, row(1))
+        return reads[-1]
+
+    monkeypatch.setattr(recorder, "_run", disturbed)
+    assert len(gw.load_run(path).epochs["test_loss"]) == 2 and len(reads) == 2
+
+
+def test_a_watcher_never_sees_half_a_row(path):
+    """Rows are written as fast as can be while they are read: a read is of whole rows, and none fails."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[2]); import test_recorder as t; from gradwire.recorder import Recorder\n"
+        "for epoch in range(150): Recorder(sys.argv[1]).append(epoch, t.row(epoch))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(path), os.path.dirname(__file__)]) as writer:
+        reads = 0
+        while writer.poll() is None:
+            epochs = gw.load_run(path).epochs
+            rows = len(epochs["test_loss"])
+            assert all(
+                column.tolist() == [row(epoch)[name].tolist() for epoch in range(rows)]
+                for name, column in epochs.items()
+                if column.ndim == 2
+            )
+            reads += 1
+    assert writer.returncode == 0 and reads > 5
+
+
+def test_appends_that_are_killed_lose_nothing():
+    """A short run of tests/kill_appends.py, which says more."""
+    here = os.path.dirname(__file__)
+    for arguments in (["-n", "25"], ["-n", "15", "--gradients"]):
+        done = subprocess.run(
+            [sys.executable, f"{here}/kill_appends.py", *arguments], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0 and " 0 losses" in done.stdout, done.stdout + done.stderr

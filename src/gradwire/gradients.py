@@ -125,6 +125,11 @@ def _of_hdf5(path):
 def _whole_rows(path):
     """(attributes, arrays) of the rows that are whole: a kill may have cut off the last one."""
     attributes, arrays = read_arrays(path, SCHEMA, SCHEMA_VERSION)
+    missing = ({"dim", "is_dense"} - attributes.keys()) | ({"rank", "epoch", "step", "offsets", "keys", "values"} - arrays.keys())
+    if missing or any(array.ndim != 1 or array.dtype.kind not in "iuf" for array in arrays.values()):
+        raise DataError(
+            f"{path}: expected dim, is_dense and flat columns of numbers, got no {', '.join(sorted(missing)) or 'such columns'}"
+        )
     n = min(len(arrays["offsets"]) - 1, *(len(arrays[name]) for name in ("rank", "epoch", "step")))
     return attributes, arrays | {name: arrays[name][:n] for name in ("rank", "epoch", "step")} | {"offsets": arrays["offsets"][: n + 1]}
 

@@ -15,6 +15,7 @@ This is write-ahead logging with redo (Mohan et al., ARIES, ACM TODS 1992) of on
 import errno
 import os
 import signal
+import threading
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from . import arrayfile
 from .errors import DataError
 
 PAGE = 4096
-_DISTURBING = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM}
+_DISTURBING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 
 class Draft:
@@ -194,12 +195,22 @@ def _stat(path):
 
 @contextmanager
 def _undisturbed():
-    """Signals that Python turns into exceptions wait: inside a callback from a library there is nobody to catch them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DISTURBING)
+    """Python's signal handlers run afterwards: what they raise inside a callback from a library, nobody would catch.
+
+    Signals that end the process do so at once; the journal is for them. A mask would not do: another thread may get the signal.
+    """
+    waiting, before = [], {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: handler for number in _DISTURBING if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, lambda *arguments: waiting.append(arguments))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number, frame in waiting:
+            before[number](number, frame)
 
 
 @contextmanager

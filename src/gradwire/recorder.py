@@ -106,7 +106,6 @@ def claim(path, state):
             raise ConfigError(f"{path}: another gradwire has just written this run; start again")
         if (found := run_state(path)) != state:
             raise ConfigError(f"{path}: was {state} when this began and is {found} now; start again")
-        arrayfile.clean(path)
         try:
             yield
         finally:
@@ -143,6 +142,7 @@ class Recorder:
     def create(self, config, environment, dim, ranks):
         """A new file with empty columns; it appears under its name only when it is whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        arrayfile.clean(self.path)
         with journal.create(self.path) as draft, h5py.File(draft, "w") as file:
             file.attrs.update(
                 schema=SCHEMA, schema_version=SCHEMA_VERSION, config=config.toml(), spec=config.uplink, experiment=config.experiment,
@@ -162,6 +162,7 @@ class Recorder:
 
     def resume(self, epoch, environment):
         """Record what the run goes on with from `epoch`, in /environment/resumed-<n>."""
+        arrayfile.clean(self.path)
         with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             group = file["environment"]
             group.create_group(f"resumed-{len(group) + 1}").attrs.update(environment | {"epoch": epoch})
@@ -340,13 +341,13 @@ def _reading(path, read, attempts=20):
         try:
             with h5py.File(journal.view(path), "r", locking=False) as file:
                 found = read(file)
-        except GradwireError:
-            raise
         except Exception as error:  # whatever h5py makes of damaged bytes, or of a file in the middle of a change
             problem = error
         if journal.stamp(path) == before:
             break
         time.sleep(0.05 if attempt + 1 < attempts else 0)
+    if isinstance(problem, GradwireError):
+        raise problem
     if problem is not None:
         raise DataError(f"{path}: not a readable HDF5 file: {problem}") from problem
     return found

@@ -25,7 +25,7 @@ def table(rows):
 
 @pytest.fixture
 def tables(monkeypatch):
-    monkeypatch.setattr(pypi, "read", lambda requirement, files: dict(zip(files, (table(TRAIN), table(TEST)))))
+    monkeypatch.setattr(pypi, "read", lambda requirement, files, archive: dict(zip(files, (table(TRAIN), table(TEST)))))
 
 
 def test_a_table_is_read():
