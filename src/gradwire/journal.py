@@ -15,6 +15,7 @@ This is write-ahead logging with redo (Mohan et al., ARIES, ACM TODS 1992) of on
 import errno
 import os
 import signal
+import threading
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -194,12 +195,24 @@ def _stat(path):
 
 @contextmanager
 def _undisturbed():
-    """Signals that Python turns into exceptions wait: inside a callback from a library there is nobody to catch them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DISTURBING)
+    """Signals that Python turns into exceptions wait: inside a callback from a library there is nobody to catch them.
+
+    Blocked here, a signal goes to any other thread that is there (the watchdog's, a library's), and Python has this one handle it all
+    the same: so it is noted, and raised again afterwards.
+    """
+    noted, handlers = [], {}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _DISTURBING)
     try:
+        if threading.current_thread() is threading.main_thread():
+            caught = [number for number in _DISTURBING if callable(signal.getsignal(number))]
+            handlers = {number: signal.signal(number, lambda number, frame: noted.append(number)) for number in caught}
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number in dict.fromkeys(noted):
+            signal.raise_signal(number)
 
 
 @contextmanager
