@@ -79,6 +79,17 @@ def test_the_last_end_of_an_epoch_stays_for_other_numbers_of_ranks(tmp_path):
     assert names(tmp_path) == [*(f"at-1-0.rank-{rank}-of-3.ckpt" for rank in range(3)), "at-1-0.shared.ckpt"], "two of a place"
 
 
+def test_a_place_has_files_of_one_number_of_ranks_also_when_its_save_is_cut_off(tmp_path):
+    save(tmp_path, (1, 0), ranks=4)
+    save(tmp_path, (1, 30), ranks=4)
+    own = feedback(9.0).state()
+    Checkpoint(tmp_path, CONFIG, 0, 2).save((1, 30), {"params": np.zeros(6, np.float32)}, own, lambda: None)  # rank 1 never gets there
+    assert Checkpoint(tmp_path, CONFIG, 0, 4).latest(True, rows=1) == Place(1, 0, 4), "parameters of 2 ranks, residuals of 4"
+    Checkpoint(tmp_path, CONFIG, 0, 2).save((2, 0), {"params": np.zeros(6, np.float32)}, own, lambda: None)
+    Checkpoint(tmp_path, CONFIG, 1, 2).save((2, 0), {}, own, lambda: None)
+    assert Checkpoint(tmp_path, CONFIG, 0, 4).latest(True, rows=2) == Place(2, 0, 2)
+
+
 def test_damage_is_refused(tmp_path):
     save(tmp_path, (1, 0), ranks=1)
     path = tmp_path / "checkpoints" / "trial" / "natural-0-r0" / "at-1-0.shared.ckpt"
@@ -101,5 +112,7 @@ def test_what_crashed_processes_left_is_removed_by_the_next_save(tmp_path):
     folder = tmp_path / "checkpoints" / "trial" / "natural-0-r0"
     (folder / "at-1-0.shared.ckpt.77-0badf00d.part").write_bytes(b"half")
     assert Checkpoint(tmp_path, CONFIG, 0, 2).latest(True, rows=2) == Place(0, 5, 2)
+    save(tmp_path, (0, 6))
+    assert {name.partition(".")[0] for name in names(tmp_path)} == {"at-0-6"}, "also before the first end of an epoch"
     save(tmp_path, (1, 0))
     assert names(tmp_path) == ["at-1-0.rank-0-of-2.ckpt", "at-1-0.rank-1-of-2.ckpt", "at-1-0.shared.ckpt"]

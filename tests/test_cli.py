@@ -462,6 +462,21 @@ def test_interrupted(here, ranks):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_signal_while_data_are_prepared_or_drawn_is_not_lost(stack, capsys, monkeypatch, number):
+    from gradwire import data, report
+
+    def signalled(*_, **__):
+        os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "load", signalled)
+        assert cli.main(["run", "toys"]) == launch.STOPPED
+    assert capsys.readouterr().err.count("; start again with --resume") == 1
+    monkeypatch.setattr(report, "summarise", lambda *_: signalled() or "drawn")
+    assert cli.main(["run", "toys", "--resume"]) == 0, "all runs are finished: there is nothing to go on with"
+
+
 def test_the_world_is_checked_before_anything_else(stack, monkeypatch):
     monkeypatch.setattr(launch, "check_world", lambda *_: (_ for _ in ()).throw(DataError("checked")))
     assert cli.main(["run", "toys"]) == 1

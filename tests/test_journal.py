@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import h5py
 import numpy as np
@@ -236,6 +237,27 @@ def test_changes_in_another_thread(path):
     thread.start()
     thread.join()
     assert path.read_bytes() == CHANGED
+
+
+def test_ctrl_c_waits_also_where_another_thread_takes_it(path):
+    ends = threading.Event()
+    other = threading.Thread(target=ends.wait)
+    other.start()
+    before = signal.getsignal(signal.SIGINT)
+    written = 0
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            with journal.change(path) as draft:
+                os.kill(os.getpid(), signal.SIGINT)
+                until = time.monotonic() + 0.2
+                while time.monotonic() < until:
+                    draft.seek(0)
+                    written = draft.write(b"new")
+            pytest.fail("the signal did not arrive")
+    finally:
+        ends.set()
+        other.join()
+    assert written == 3 and path.read_bytes() == b"new" + OLD[3:] and signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_disk_that_fails_is_told_once_the_library_is_done(path, monkeypatch):

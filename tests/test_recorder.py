@@ -107,6 +107,25 @@ def test_a_resumed_run_records_its_environment_too(path):
     assert gw.load_run(path).environment["cores"] == 2
 
 
+def test_a_file_from_before_the_column_ranks_gets_it(path):
+    for epoch in range(3):
+        recorder.Recorder(path).append(epoch, row(epoch))
+    with h5py.File(path, "r+") as file:
+        del file["epochs/ranks"]
+    assert gw.load_run(path).ranks_text == "3"
+    recorder.Recorder(path).resume(2, {})
+    recorder.Recorder(path).append(2, row(2, 4))
+    run = gw.load_run(path)
+    assert run.epochs["ranks"].tolist() == [3, 3, 4] and run.ranks_text == "3, then 4" and run.units["ranks"] == "1"
+
+
+def test_rows_that_more_ranks_have_not_repeated_yet_have_no_vnmse_of_them(path):
+    for epoch, ranks in ((0, 3), (1, 3), (2, 3), (1, 4)):
+        recorder.Recorder(path).append(epoch, row(epoch, ranks))
+    nan = np.nan
+    assert np.array_equal(gw.load_run(path).epochs["vnmse"], [[0, 1, 2, nan], [1, 2, 3, 4], [2, 3, 4, nan]], equal_nan=True)
+
+
 def test_every_column_has_units_and_a_description(path):
     with h5py.File(path) as file:
         for column in file["epochs"].values():

@@ -1,12 +1,13 @@
 """The loop, end to end, on small libsvm files: what is recorded, and that equal runs are equal."""
 
+import re
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire import config, gradients, recorder, training
+from gradwire import arrayfile, config, gradients, recorder, training
 from gradwire.logs import Quiet
 
 DIM = 3000
@@ -264,6 +265,7 @@ def test_resume_finds_what_another_number_of_ranks_began(comm, shared_path, monk
     assert plan_of([other], results, False, False, 3)[0][0] == other, "not without --resume"
     run, path, state = plan_of([other], results, True, False, 3)[0]
     assert (run, path, state) == (chosen, recorder.run_path(results, chosen), "unfinished")
+    comm.Barrier()  # who plans later would find the claim
     if comm.rank == 0:
         with recorder.claim(path, "unfinished"):
             assert plan_of([other], results, True, False, 3)[0][0] == other, "it is being trained now"
@@ -277,6 +279,45 @@ def test_a_checkpoint_of_another_dimension_is_refused(comm, shared_path, monkeyp
     shared, _ = trained.checkpointed()
     with pytest.raises(gw.DataError, match=f"a checkpoint of {DIM} parameters, got"):
         trained.restore(shared | {"params": np.zeros(5, np.float32)}, {})
+
+
+@pytest.mark.ranks(1)
+def test_checkpoints_that_cannot_be_used_say_what_to_do(comm, shared_path, monkeypatch):
+    prepare(comm, shared_path, monkeypatch)
+    overrides = (*FEEDBACK, "codec.momentum=0.9", "optimizer.name=sgd")
+    cut(comm, shared_path, overrides, after=1)
+    (shared,) = (shared_path / "cut").rglob("*.shared.ckpt")
+    (own,) = (shared_path / "cut").rglob("*.rank-0-of-1.ckpt")
+    place = str(shared).removesuffix("shared.ckpt") + "*"
+    kept = arrayfile.read(own)
+    arrayfile.write(own, {name: value for name, value in kept.items() if "velocity" not in name})  # as of a run without momentum
+    for text in ("expected a checkpoint with velocity_values, got one without", "not a whole array file: expected"):
+        with pytest.raises(gw.DataError, match=f"{text}.*; remove {re.escape(place)} to go on from what was kept before"):
+            run(comm, shared_path, *overrides, resume=True, results="cut")
+        own.write_bytes(own.read_bytes()[:-1])
+    own.unlink()
+    assert run(comm, shared_path, *overrides, resume=True, results="cut").finished
+
+
+@pytest.mark.ranks(1)
+def test_recorded_gradients_need_not_be_there_of_epochs_that_are_trained_again(comm, shared_path, monkeypatch):
+    from gradwire.commands.planning import plan_of
+
+    prepare(comm, shared_path, monkeypatch)
+    chosen = config.load(shared_path / "trial.toml", ["run.checkpoint_every=0"], ranks=1).runs()[0]
+    results = shared_path / "results"
+    for resume, at in ((False, (2, 0)), (True, (1, 0))):  # two rows; then the first epoch again, and its gradients over both
+        with pytest.raises(RuntimeError, match="crash"):
+            training.train(chosen, comm, results, resume=resume, progress=Crash(at), record_gradients=1)
+    path = recorder.run_path(results, chosen)
+    assert len(gw.load_run(path).epochs["test_loss"]) == 2
+    assert not gradients.recorded_whole(results, chosen, 2)
+    assert plan_of([chosen], results, True, True, 1)[0][2] == "unfinished"
+    training.train(chosen, comm, results, resume=True, progress=Quiet(), record_gradients=1)
+    assert gradients.recorded_whole(results, chosen, 3)
+    gradients.gradients_path(results, chosen).unlink()
+    with pytest.raises(gw.ConfigError, match="begun without recorded gradients"):
+        plan_of([chosen], results, True, True, 1)
 
 
 @pytest.mark.ranks(1, 3)
@@ -469,7 +510,7 @@ def test_gradients_of_an_earlier_run_do_not_count(comm, shared_path, monkeypatch
     chosen = config.load(shared_path / "trial.toml", ["codec.uplink=fp16"]).runs()[0]
     results = shared_path / "results"
     path = training.train(chosen, comm, results, progress=Quiet(), record_gradients=1)
-    assert gradients.recorded_whole(results, chosen, "finished")
+    assert gradients.recorded_whole(results, chosen, chosen.epochs)
     path.unlink()
     training.train(chosen, comm, results, progress=Quiet())
-    assert not gradients.gradients_path(results, chosen).exists() and not gradients.recorded_whole(results, chosen, "finished")
+    assert not gradients.gradients_path(results, chosen).exists() and not gradients.recorded_whole(results, chosen, chosen.epochs)

@@ -36,10 +36,14 @@ class Checkpoint:
     def save(self, place, shared, private, barrier):
         """Keep what `place`, (epochs, steps), looks like: two dicts of name → array or number, `private` empty on all ranks or on none.
 
-        A collective call through `barrier`. What was kept before stays until `prune`.
+        A collective call through `barrier`. What was kept before stays until `prune`, but for what another number of ranks has kept of the
+        same place: they got there in their own way, so their private part must not stand beside this shared one.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
+            for path in self.folder.glob(f"at-{place[0]}-{place[1]}.rank-*.ckpt"):
+                if not path.name.endswith(f"-of-{self.size}.ckpt"):
+                    path.unlink()
             arrayfile.write(self._shared(place), shared)
         if private:
             arrayfile.write(self._private(place, self.rank, self.size), private)
@@ -49,10 +53,9 @@ class Checkpoint:
         """Forget what is not needed any more now that the run can go on from `place`, which was saved last."""
         if self.rank == 0:
             found = [at for path in self.folder.iterdir() if (at := _place_of(path))]
-            kept = {tuple(place), max((at for at in found if at <= tuple(place) and not at[1]), default=None)}
+            kept = {tuple(place), max((at for at in found if at <= tuple(place) and not at[1]), default=tuple(place))}
             for path in self.folder.iterdir():
-                of_others = _place_of(path) == tuple(place) and not path.name.endswith((".shared.ckpt", f"-of-{self.size}.ckpt"))
-                if _place_of(path) not in kept or of_others:  # also what crashed processes have left half written
+                if _place_of(path) not in kept:  # also what crashed processes have left half written
                     path.unlink()
 
     def clear(self, barrier):

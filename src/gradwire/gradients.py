@@ -20,7 +20,7 @@ import numpy as np
 from . import arrayfile, npy
 from .errors import DataError
 from .gradient import Gradient
-from .recorder import append_arrays, load_run, read_arrays, run_path, write_arrays
+from .recorder import append_arrays, read_arrays, write_arrays
 
 SCHEMA, SCHEMA_VERSION = "gradwire-gradients", 1
 
@@ -40,13 +40,10 @@ def gradients_path(results, config):
     return Path(results) / "gradients" / config.experiment / f"{config.run_id}.hdf5"
 
 
-def recorded_whole(results, config, state):
-    """Whether the gradients of every recorded epoch of a run, "finished" or "unfinished", are there."""
+def recorded_whole(results, config, epochs):
+    """Whether gradients of each of the first `epochs` epochs of a run are there."""
     path = gradients_path(results, config)
-    epochs = len(load_run(run_path(results, config)).epochs["test_loss"])
-    if not path.exists():
-        return state == "unfinished" and epochs == 0
-    return set(_whole_rows(path)[1]["epoch"].tolist()) >= set(range(epochs))
+    return not epochs or (path.exists() and set(_whole_rows(path)[1]["epoch"].tolist()) >= set(range(epochs)))
 
 
 class GradientLog:

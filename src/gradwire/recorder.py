@@ -151,21 +151,23 @@ class Recorder:
             file.create_group("environment").attrs.update(environment)
             columns = file.create_group("epochs")
             for names, tail in ((PER_RANK, (ranks,)), (PER_EPOCH, ())):
-                for name, (units, description) in names.items():
-                    kind = np.int64 if units == "B" or name in _COUNTS else np.float64
-                    column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *[None] * len(tail)), chunks=(64, *tail))
-                    column.attrs.update(units=units, description=description)
+                for name, about in names.items():
+                    _create_column(columns, name, about, tail)
 
     def rows(self):
         """Number of recorded epochs."""
         return len(load_run(self.path).epochs["test_loss"])
 
     def resume(self, epoch, environment):
-        """Record what the run goes on with from `epoch`, in /environment/resumed-<n>."""
+        """Record what the run goes on with from `epoch`, in /environment/resumed-<n>. A file from before the column `ranks` gets it."""
         arrayfile.clean(self.path)
         with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             group = file["environment"]
             group.create_group(f"resumed-{len(group) + 1}").attrs.update(environment | {"epoch": epoch})
+            if "ranks" not in (columns := file["epochs"]):
+                column = _create_column(columns, "ranks", PER_EPOCH["ranks"])
+                column.resize(len(columns["test_loss"]), axis=0)
+                column[:] = file.attrs["ranks"]
 
     def append(self, epoch, row):
         """Write `row` (column → value or (ranks,) array) as row `epoch`, over an earlier one if a resumed run repeats it."""
@@ -187,13 +189,22 @@ class Recorder:
             file.attrs["finished"] = True
 
 
+def _create_column(columns, name, about, tail=()):
+    """An empty column. about: (units, description). tail: the lengths of its other axes."""
+    units, description = about
+    kind = np.int64 if units == "B" or name in _COUNTS else np.float64
+    column = columns.create_dataset(name, (0, *tail), kind, maxshape=(None, *[None] * len(tail)), chunks=(64, *tail))
+    column.attrs.update(units=units, description=description)
+    return column
+
+
 def _append_ranks(column, epoch, values, before, nothing):
     """Write one value for each rank. Where there are not as many ranks as in other epochs, `nothing` stands for the missing ones."""
     ranks = len(values)
     if ranks > before:
         column.resize(ranks, axis=1)
         if nothing:
-            column[:epoch, before:] = nothing
+            column[:, before:] = nothing
     column[epoch] = nothing
     column[epoch, :ranks] = values
 

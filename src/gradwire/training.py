@@ -157,7 +157,7 @@ class Training:
 
         DataError if it is of another run; IncompatibleError if what ranks had of their own means nothing to another number of them.
         """
-        wanted = {"params", *(f"optimizer/{name}" for name in self.state)} | ({"values"} if self.feedback is not None else set())
+        wanted = {"params", *(f"optimizer/{name}" for name in self.state)} | self._owed()
         for kept in others or [private]:
             if missing := wanted - shared.keys() - kept.keys():
                 raise DataError(f"expected a checkpoint with {', '.join(sorted(missing))}, got one without")
@@ -177,6 +177,10 @@ class Training:
         if self.feedback is not None:
             self.feedback.restore(stored)
         self.begun = {name.removeprefix("tally/"): value for name, value in stored.items() if name.startswith("tally/")}
+
+    def _owed(self):
+        """Names without which a checkpoint has nothing of this run's error feedback."""
+        return set() if self.feedback is None else {name for name in self.feedback.state() if name.endswith("values")}
 
     def evaluate(self):
         """train_loss, test_loss and test_metric, over all rows; the ranks share the work. Not timed."""
@@ -260,7 +264,11 @@ def _begin(training, checkpoint, recorder, results, resume, progress):
     private = bool(training.checkpointed()[1])
     at = comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None) or Place(0)
     if at != Place(0):
-        training.restore(*checkpoint.load(at))
+        try:
+            training.restore(*checkpoint.load(at))
+        except DataError as error:
+            files = checkpoint.folder / f"at-{at.epochs}-{at.steps}.*"
+            raise DataError(f"{error}; remove {files} to go on from what was kept before, or else from the start") from error
     if at.ranks not in (None, comm.size):
         progress.note(f"{config.run_id}: {comm.size} ranks go on after epoch {at.epochs} of {at.ranks} ranks")
     if recorder:

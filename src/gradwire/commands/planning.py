@@ -53,7 +53,7 @@ def plan_of(runs, results, resume, record_gradients, size, here=None):
     if unfinished and not resume:
         raise ConfigError(f"{', '.join(unfinished)}: unfinished; add --resume to go on, or delete it to begin again")
     if record_gradients:
-        unrecorded = [str(path) for run, path, state in plan if state != "missing" and not recorded_whole(results, run, state)]
+        unrecorded = [str(path) for run, path, _ in plan if not recorded_whole(results, run, _kept_epochs(run, path, results, size))]
         if unrecorded:
             raise ConfigError(f"{', '.join(unrecorded)}: begun without recorded gradients; choose another --results, or delete it")
     return plan
@@ -61,7 +61,6 @@ def plan_of(runs, results, resume, record_gradients, size, here=None):
 
 def _begun(run, results, size):
     """`run`, or if it has nothing to go on with and another number of ranks began it, that one: checked, and not being written now."""
-    from ..checkpoint import Checkpoint
     from ..recorder import is_claimed, load_run, run_path, run_state
 
     own = run_path(results, run)
@@ -76,8 +75,7 @@ def _begun(run, results, size):
             if other != run and recorded.epochs["ranks"][-1] == size:
                 return other  # these ranks finished it
             continue
-        rows = len(recorded.epochs["ranks"])
-        at = Checkpoint(results, other, 0, size).latest(other.error_feedback or other.local_steps > 1, rows)
+        at = _place_of(other, recorded, results, size)
         if at and at.ranks not in (None, size):
             other.check_other_ranks()
         if at and other != run:
@@ -86,6 +84,26 @@ def _begun(run, results, size):
         begun = ", ".join(str(run_path(results, other)) for other in found)
         raise ConfigError(f"--resume: expected one run to go on with on {size} ranks, got {begun}; delete those that are not wanted")
     return found[0] if found else run
+
+
+def _place_of(run, recorded, results, size):
+    """The Place from which `size` ranks would go on with an unfinished run, None if that is its start."""
+    from ..checkpoint import Checkpoint
+
+    return Checkpoint(results, run, 0, size).latest(run.error_feedback or run.local_steps > 1, len(recorded.epochs["ranks"]))
+
+
+def _kept_epochs(run, path, results, size):
+    """How many epochs of the run of `path` are not trained (again), one that was begun among them."""
+    from ..recorder import load_run, run_state
+
+    if run_state(path) == "missing":
+        return 0
+    recorded = load_run(path)
+    if recorded.finished:
+        return len(recorded.epochs["ranks"])
+    at = _place_of(run, recorded, results, size)
+    return at.epochs + (at.steps > 0) if at else 0
 
 
 def _ranks_of(folder, run):

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from .. import alike, environment, launch
 from ..errors import ConfigError, GradwireError, Stopped
+from ..interruption import Interruption
 from .options import WATCHDOG_S, add_run_options
 from .planning import dry_run, experiment_of, plan_of, world
 
@@ -40,15 +41,16 @@ def _run(args, say):
     except ConfigError as problem:
         raise error or problem from None
     try:
-        launch.agree(comm, error)
-        launch.agree(comm, alike.problem(comm, experiment.runs(), args))
-        paths = _train_all(experiment.runs(), args, comm)
-        if comm.rank == 0:
-            from .. import report
+        with Interruption(comm) as interruption:  # at once: MPICH drops SIGUSR1 where nobody has asked for it
+            launch.agree(comm, error)
+            launch.agree(comm, alike.problem(comm, experiment.runs(), args))
+            paths = _train_all(experiment.runs(), args, comm, interruption)
+            if comm.rank == 0:
+                from .. import report
 
-            # Other jobs may be writing the runs that --only leaves out, and each would draw over the other's table.
-            summary = report.some if args.only else report.summarise
-            say(summary(args.results, experiment.name, paths))
+                # Other jobs may be writing the runs that --only leaves out, and each would draw over the other's table.
+                summary = report.some if args.only else report.summarise
+                say(summary(args.results, experiment.name, paths))
     except BaseException as problem:
         return launch.fail(problem, comm)
     return 0
@@ -66,10 +68,9 @@ def refuse(error):
         return launch.fail(agreed, comm)
 
 
-def _train_all(runs, args, comm):
+def _train_all(runs, args, comm, interruption):
     """Train what is not finished; returns the paths of all run files. A collective call."""
     from .. import data, logs, recorder
-    from ..interruption import Interruption
     from ..training import train
     from ..watchdog import Watchdog
 
@@ -84,7 +85,8 @@ def _train_all(runs, args, comm):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         record = (args.record_steps or 4) if args.record_gradients else 0
-        with Watchdog(comm, WATCHDOG_S if args.watchdog is None else args.watchdog) as dog, Interruption(dog.comm) as interruption:
+        with Watchdog(comm, WATCHDOG_S if args.watchdog is None else args.watchdog) as dog:
+            interruption.comm = dog.comm  # which tells the watchdog where it waits
             for run, state in todo:
                 if interruption.agreed():
                     raise Stopped(f"stopped before {run.run_id}; start again with --resume")
