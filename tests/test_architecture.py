@@ -14,7 +14,7 @@ FILES = {str(path.relative_to(SRC)): ast.parse(path.read_text(), str(path)) for 
 
 # A component imports from lines above its own, or from itself. "__init__" is what `import gradwire` offers.
 LAYERS = """
-    errors _ext bounds
+    errors _ext bounds regular
     gradient step stopwatch configured npy
     message
     spec

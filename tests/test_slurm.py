@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -165,7 +166,7 @@ def test_site_toml_shows_every_key_with_its_default():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('partitoin = "a"', "unknown section 'partitoin' (did you mean 'partition'?)"),
+        ('partitoin = "a"', "unknown key 'partitoin' (did you mean 'partition'?)"),
         ("nodes = 0", "nodes: expected an integer ≥ 1, got 0"),
         ('launcher = "ssh"', 'launcher: expected "srun" or "mpiexec", got \'ssh\''),
         ('time = "soon"', "time: expected a time limit such as"),
@@ -346,7 +347,9 @@ def test_scaling_needs_the_data_and_says_what_a_step_takes(cluster, capsys, monk
     from gradwire import data
 
     code, _, err = run(capsys, "submit", "trial.toml", "--scaling=1,2,4", "--dry-run")
-    assert code == 2 and "`gradwire data prepare synthetic-kdd10` first" in err
+    assert code == 2 and "`gradwire data prepare synthetic-kdd10 --set=" in err and "` first" in err
+    prepare = shlex.split(err.partition("`")[2].partition("`")[0])
+    assert run(capsys, *prepare[1:2], "info", *prepare[3:])[0] == 0  # the options are understood
     monkeypatch.setattr(data, "is_prepared", lambda dataset: True)
     monkeypatch.setattr(data, "load", lambda dataset: type("P", (), {"train": type("T", (), {"n_rows": 1000})}))
     code, _, _ = run(capsys, "submit", "trial.toml", "--scaling=1,2,4", "--codec=natural")
@@ -536,6 +539,8 @@ def test_stage_copies_prepared_data_once_and_whole(cluster, capsys):
     from gradwire.commands.planning import prepare_data
 
     prepare_data(config.load("trial.toml").runs())
+    code, out, _ = run(capsys, "stage", "local", "trial.toml", "--dry-run")
+    assert code == 0 and out.startswith("would copy ") and not Path("local").exists()
     code, out, _ = run(capsys, "stage", "local", "trial.toml", "--resume", "--codec=natural")
     assert code == 0 and out.startswith("copied libsvm to ")
     copied = {path.relative_to("local") for path in Path("local").rglob("*.npy")}

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
+from . import regular
 from .errors import DataError
 
 VERSION = 1
@@ -68,6 +69,7 @@ def write(path, arrays):
 def read(path):
     """What `write` was given. DataError names the file and what is wrong with it; a file that was not written by `write` is refused."""
     try:
+        regular.check(path)
         with open(path, "rb", buffering=0) as file:
             return _read(file, os.fstat(file.fileno()).st_size)
     except (OSError, _DamageError) as error:

@@ -12,6 +12,7 @@ import zlib
 
 import numpy as np
 
+from . import regular
 from .errors import DataError
 
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -23,6 +24,7 @@ _MOST_DEFLATED = 1032
 def mapped(path):
     """The array of a .npy file, mapped read-only. DataError says what is wrong with it, without its path."""
     try:
+        regular.check(path)
         with open(path, "rb") as file:
             shape, dtype, order, offset = _header(file)
             found = file.seek(0, io.SEEK_END) - offset
@@ -35,6 +37,7 @@ def mapped(path):
 def members(path):
     """{name: array} of an .npz file. DataError says what is wrong with it, without its path."""
     try:
+        regular.check(path)
         with zipfile.ZipFile(path) as archive:
             return {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
     except zipfile.BadZipFile as error:

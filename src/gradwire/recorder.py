@@ -23,7 +23,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from . import arrayfile, journal
+from . import arrayfile, journal, regular
 from .errors import ConfigError, DataError, GradwireError
 from .stopwatch import PHASES
 
@@ -94,7 +94,7 @@ def claim(path, state):
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_suffix(".lock")
-    with open(lock, "w") as handle:
+    with regular.lock_file(lock) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -116,7 +116,7 @@ def claim(path, state):
 def is_claimed(path):
     """Whether a process is writing the run of `path`."""
     try:
-        with open(path.with_suffix(".lock")) as handle:
+        with regular.lock_file(path.with_suffix(".lock"), create=False) as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # until it is closed
     except BlockingIOError:
         return True
@@ -350,6 +350,7 @@ def _reading(path, read, attempts=20):
         if before[0] is None:
             raise DataError(f"{path}: expected an HDF5 file, found none")
         try:
+            regular.check(path)
             with h5py.File(journal.view(path), "r", locking=False) as file:
                 found = read(file)
         except Exception as error:  # whatever h5py makes of damaged bytes, or of a file in the middle of a change
@@ -360,7 +361,7 @@ def _reading(path, read, attempts=20):
     if isinstance(problem, GradwireError):
         raise problem
     if problem is not None:
-        raise DataError(f"{path}: not a readable HDF5 file: {problem}") from problem
+        raise DataError(f"{path}: not a readable HDF5 file: {getattr(problem, 'strerror', None) or problem}") from problem
     return found
 
 

@@ -123,7 +123,11 @@ def _line(model, section, settings, problem):
         return problem["msg"]
     key, prefix = problem["loc"][0], f"{section}." if section else ""
     if problem["type"] == "extra_forbidden":
-        return unknown("key" if section else "section", f"{prefix}{key}", [f"{prefix}{known}" for known in model.model_fields])
+        return unknown(
+            "key" if section or not isinstance(settings[key], dict) else "section",
+            f"{prefix}{key}",
+            [f"{prefix}{known}" for known in model.model_fields],
+        )
     field = model.model_fields[key]
     came = repr(settings[key]) if key in settings else "nothing"
     return f"{prefix}{key}: expected {field.description or _described(field.annotation)}, got {came}"

@@ -17,15 +17,18 @@ def add(commands):
 
 def _stage(args, say):
     """Copy what is not there yet; DataError for what is not prepared. A copy appears under its name only when it is whole, and where nodes
-    turn out to share the folder, one of them makes it."""
+    turn out to share the folder, one of them makes it. --dry-run says what would be copied."""
     from .. import data
 
-    args.dry_run = True  # the number of ranks, and with it what is legal, is the run's business
+    asks, args.dry_run = args.dry_run, True  # the number of ranks, and with it what is legal, is the run's business
     runs = experiment_of(args, None, None).runs()
     for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run in runs}.values():
         source, target = data.cache.folder(dataset), data.cache.folder(dataset, args.folder)
         if not data.is_prepared(dataset):
             raise DataError(f"{dataset.name}: not prepared in {source}; `gradwire data prepare` or `gradwire submit` does it beforehand")
+        if asks:
+            say(f"{target}: there already" if data.cache.is_complete(target) else f"would copy {source} to {target}")
+            continue
         with data.cache.claim(dataset, target):
             if data.cache.is_complete(target):
                 continue

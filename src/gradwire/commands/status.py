@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import regular
 from ..errors import ConfigError, DataError
 from .options import add_results
 
 FOLLOW_S = 3.0
+_TAIL = 1 << 16  # bytes of a job's output in which its last line is looked for
 SILENT_S = 60.0
 """A run without a job is taken for running if its last row is younger than this and three of its epochs."""
 
@@ -101,10 +103,14 @@ def _tasks(entry, states):
 
 def _last_line(path):
     try:
-        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        regular.check(path)
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            text = file.read(_TAIL).decode(errors="replace")
     except OSError as error:
         return f"{path}: {error.strerror}"
-    return f"{path}: {lines[-1].strip()}" if lines else f"{path}: empty"
+    lines = [line for line in text.splitlines() if line.strip()]
+    return f"{path}: {''.join(filter(str.isprintable, lines[-1])).strip()}" if lines else f"{path}: empty"
 
 
 def _runs(results, name, jobs):
@@ -115,7 +121,7 @@ def _runs(results, name, jobs):
     found = []
     for (folder, run_id), (job, epochs) in asked.items():
         path = Path(folder, "runs", name, f"{run_id}.h5")
-        state, progress = _recorded(path, job) if path.is_file() else ("new", (f"0/{epochs}", "", "", ""))
+        state, progress = _recorded(path, job) if path.exists() else ("new", (f"0/{epochs}", "", "", ""))
         found.append({"results": folder, "run_id": run_id, "job": job["id"] if job else "", "state": state, "progress": progress})
     return found
 
@@ -127,12 +133,14 @@ def _recorded(path, job):
 
     try:
         run = read(path)
-        done, total = n_epochs(run), run.config["run"]["epochs"]
+        done, total = n_epochs(run), int(run.config["run"]["epochs"])
         ends = column(run, "finished_at_s")
         pace = float(np.median(np.diff(ends))) if done > 1 else float(np.max(column(run, "epoch_time_s"))) if done else 0.0
         loss = f"{column(run, 'test_loss')[-1]:.4f}" if done else ""
     except DataError as error:
         return "damaged", ("", "", "", str(error))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        return "damaged", ("", "", "", f"{path}: not what a run records: {error}")
     if run.finished:
         return "finished", (f"{done}/{total}", loss, f"{pace:.2f}" if done else "", "")
     quiet = time.time() - path.stat().st_mtime

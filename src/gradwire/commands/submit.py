@@ -1,6 +1,7 @@
 """`gradwire submit`: an experiment as jobs of a Slurm cluster. Nothing is submitted that `gradwire run` would refuse there."""
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -99,7 +100,8 @@ def _scaled(args, site):
     if not args.dry_run:
         prepare_data([run])
     if not data.is_prepared(run.dataset()):
-        raise ConfigError(f"--scaling: how much a step takes depends on the data; `gradwire data prepare {run.data['name']}` first")
+        prepare = shlex.join(["gradwire", "data", "prepare", run.data["name"], *_options_of(run.data["options"])])
+        raise ConfigError(f"--scaling: how much a step takes depends on the data; `{prepare}` first")
     rows = data.load(run.dataset()).train.n_rows
     weak = run.rows_per_step(rows, fewest)
     strong = float(f"{run.batch_ratio or min(1, weak * fewest / rows):.6g}")
@@ -111,6 +113,11 @@ def _scaled(args, site):
             part.set, part.results = [*args.set, change], str(Path(root, kind))
             parts.append((part, nodes * site.ranks_per_node))
     return parts, {"scales": args.scaling, "results": root, "strong": strong, "weak": weak}
+
+
+def _options_of(options):
+    """A data set's options as `gradwire data` takes them; None is what stands there without them."""
+    return [f"--set={key}={json.dumps(value, ensure_ascii=False)}" for key, value in options.items() if value is not None]
 
 
 def _unfinished(experiment, results, tasks):

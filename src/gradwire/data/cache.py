@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from .. import npy
+from .. import npy, regular
 from ..errors import DataError
 from ..gradient import MAX_DIM
 from .base import CSR, TASKS, Prepared
@@ -66,9 +66,10 @@ def claim(dataset, path):
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path.with_name(f"{path.name}.lock"), "w")  # noqa: SIM115 closed below, when everything is done
+        lock = regular.lock_file(path.with_name(f"{path.name}.lock"))
     except OSError as error:
-        raise DataError(f"cannot write to the cache folder {path.parent}: {error.strerror}; set GRADWIRE_CACHE to one that can") from error
+        where = error.filename or path.parent
+        raise DataError(f"cannot write to the cache folder {where}: {error.strerror}; set GRADWIRE_CACHE to a folder that can") from error
     with lock:
         wait_for(lock)
         if is_complete(path) and dataset.is_stale(read_meta(path)):
@@ -119,7 +120,7 @@ def read_meta(path):
     """meta.json as a dict. DataError if it is missing or damaged."""
     try:
         meta = json.loads((path / "meta.json").read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, path / "meta.json", f"cannot be read ({error})") from error
     known = isinstance(meta, dict) and meta.get("format") == FORMAT and meta.get("task") in TASKS and isinstance(meta.get("files"), dict)
     if not known or type(meta.get("n_features")) is not int or not 1 <= meta["n_features"] <= MAX_DIM:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 
+from .. import regular
 from ..errors import DataError
 from . import cache
 
@@ -27,7 +28,7 @@ def fetch(url, path, checksum=None, schemes=("https",)):
     DataError in one line if it cannot be had, was cut, or is another file. schemes: for tests with a server of their own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
+    with regular.lock_file(path.with_name(f"{path.name}.lock")) as lock:
         cache.wait_for(lock)
         if path.exists():
             _check(path, checksum, f"{path}: ")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import regular
 from .._ext import libsvm as _libsvm
 from ..errors import DataError
 from .base import CSR
@@ -131,6 +132,7 @@ def line_number(path, offset):
 def identify(path):
     """{"path", "bytes", "mtime_ns"}; DataError for a file that cannot be read, is empty, or is packed."""
     try:
+        regular.check(path)
         stat = path.stat()
         with open(path, "rb") as file:
             head = file.read(6)

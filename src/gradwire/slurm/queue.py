@@ -1,11 +1,13 @@
 """Slurm's queue: submitting, asking after jobs, and the list of what was submitted, <results>/slurm/<experiment>/jobs.jsonl.
 
 The list has one JSON object a line: job (id), kind, submitted_at, script, output (sbatch's pattern), runs: [{results, run_id, epochs,
-task}], task being the index in an array or null. A line is written at once and synced; one that a crash has cut off is not read.
+task}], task being the index in an array or null. A line is written at once and synced; one that a crash has cut off, or that was not
+written here, is not read.
 """
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from ..errors import ConfigError
 
 OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED", "gone")
 """States of jobs that will not run again by themselves."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def sbatch_command(script, after=None):
@@ -98,11 +101,21 @@ def kept(results, experiment):
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(entry, dict) and isinstance(entry.get("job"), str) and isinstance(entry.get("runs"), list):
+        if _has(entry, job=str, kind=str, output=str, runs=list) and all(map(_is_run, entry["runs"])):
             entries.append(entry)
     return entries
+
+
+def _is_run(run):
+    return _has(run, results=str, run_id=str, epochs=int, task=(int, type(None)))
+
+
+def _has(entry, **types):
+    """Whether `entry` is a dict with values of these types; text in it can be printed."""
+    found = [(entry.get(name), kind) for name, kind in types.items()] if isinstance(entry, dict) else [(None, str)]
+    return all(isinstance(value, kind) and not (isinstance(value, str) and _CONTROL.search(value)) for value, kind in found)
 
 
 def names(results):
