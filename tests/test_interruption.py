@@ -53,6 +53,16 @@ def test_handlers_are_put_back():
     assert [signal.getsignal(number) for number in interruption.SIGNALS] == before
 
 
+def test_who_has_stopped_is_not_terminated_on_its_way_out():
+    """srun sends SIGTERM to the ranks that are slower to end than the first one: their status must stay theirs."""
+    body = (
+        "from mpi4py import MPI; import os, signal; from gradwire.interruption import Interruption; from gradwire.errors import Stopped\n"
+        "import atexit; atexit.register(os.kill, os.getpid(), signal.SIGTERM)\n"
+        "try:\n    with Interruption(MPI.COMM_SELF):\n        raise Stopped('as asked')\nexcept Stopped:\n    raise SystemExit(75)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", body], check=False).returncode == 75
+
+
 def test_ctrl_c_still_ends_at_once():
     body = (
         "from mpi4py import MPI; import time; from gradwire.interruption import Interruption\n"

@@ -10,6 +10,8 @@ from time import perf_counter
 
 import numpy as np
 
+from .errors import Stopped
+
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 EVERY_S = 0.5
 
@@ -26,9 +28,11 @@ class Interruption:
         self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, kind, error, trace):
+        """A rank that has stopped ends with its own status, though srun terminates those that are slower to end than the first one."""
+        stopped = kind is not None and issubclass(kind, Stopped)
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if stopped else handler)
 
     def _note(self, number, frame):
         self.noted = number

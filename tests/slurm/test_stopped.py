@@ -30,6 +30,7 @@ if "--resume" in sys.argv:
 note("begun")
 while not comm.allreduce(len(stopped)):
     time.sleep(0.05)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # srun terminates those that are slower to end than the first
 sys.exit(75)
 """
 
