@@ -144,6 +144,12 @@ def cut(comm, folder, overrides, *, crash=None, after=None):
     return path
 
 
+def assert_same_but_for_times(resumed, whole):
+    for column in recorder.PER_RANK | recorder.PER_EPOCH:
+        if not column.endswith("_s") and column != "warmup":
+            assert np.array_equal(resumed.epochs[column], whole.epochs[column]), column
+
+
 @pytest.mark.ranks(2)
 @pytest.mark.parametrize("name", RESUMABLE)
 def test_resume_goes_on_as_if_nothing_had_happened(comm, shared_path, monkeypatch, name):
@@ -155,9 +161,7 @@ def test_resume_goes_on_as_if_nothing_had_happened(comm, shared_path, monkeypatc
     resumed = run(comm, shared_path, *overrides, resume=True, results="cut")
     assert resumed.final_params_sha256 == whole.final_params_sha256
     assert np.array_equal(resumed.epochs["epoch_time_s"][:2], kept), "recorded epochs were run again"
-    for column in recorder.PER_RANK | recorder.PER_EPOCH:
-        if not column.endswith("_s") and column != "warmup":
-            assert np.array_equal(resumed.epochs[column], whole.epochs[column]), column
+    assert_same_but_for_times(resumed, whole)
 
 
 @pytest.mark.ranks(2)
@@ -180,9 +184,7 @@ def test_a_stopped_run_goes_on_within_its_epoch(comm, shared_path, monkeypatch, 
     resumed = run(comm, shared_path, *overrides, resume=True, results="cut")
     assert len(made) == whole.epochs["steps"][:, 0].sum()
     assert resumed.final_params_sha256 == whole.final_params_sha256
-    for column in recorder.PER_RANK | recorder.PER_EPOCH:
-        if not column.endswith("_s") and column != "warmup":
-            assert np.array_equal(resumed.epochs[column], whole.epochs[column]), column
+    assert_same_but_for_times(resumed, whole)
     assert np.array_equal(resumed.epochs["epoch_time_s"][0], first_epoch["epoch_time_s"][0])
     assert (resumed.epochs["compute_wall_s"] > 0).all() and not list((shared_path / "cut").rglob("*.ckpt"))
 

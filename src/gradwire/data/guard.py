@@ -32,13 +32,10 @@ class Guard:
         """From now on a file that is cut off is said by this rank before its process ends: each rank in its turn, as the first ends all."""
         who, again = f"rank {rank}: " if size > 1 else "", f"remove {self._folder} to have it prepared again"
         texts = [
-            (
-                array,
-                f"gradwire: {who}damaged cache: {path} was cut off while this run read it; {again}\n",
-            )
+            (array, f"gradwire: {who}damaged cache: {path} was cut off while this run read it; {again}\n".encode())
             for path, array in self._arrays
         ]
-        mapped.explain([(array, text.encode()) for array, text in texts], rank * min(_APART_MS, _SPREAD_MS // size))
+        mapped.explain(texts, rank * min(_APART_MS, _SPREAD_MS // size))
 
 
 def _stamp(path):
