@@ -15,7 +15,7 @@ FILES = {str(path.relative_to(SRC)): ast.parse(path.read_text(), str(path)) for 
 # A component imports from lines above its own, or from itself. "__init__" is what `import gradwire` offers.
 LAYERS = """
     errors _ext bounds regular
-    gradient step stopwatch configured npy
+    gradient step stopwatch configured npy blocks
     message
     spec
     codecs
@@ -28,7 +28,7 @@ LAYERS = """
     recorder checkpoint
     gradients
     __init__
-    training slurm report testing
+    training slurm report testing torch
     bench
     network
     listing launch
