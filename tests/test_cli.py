@@ -117,6 +117,16 @@ def test_finished_runs_are_skipped_with_a_word(stack, here, capsys):
     assert out == "table of toys: 2 runs\n"
 
 
+def test_what_a_kill_right_after_the_end_of_a_run_has_left_goes_when_the_run_is_skipped(stack, here):
+    cli.main(["run", "toys", "--codec", "none"])
+    (run,) = config.load("toys", codec="none", ranks=1).runs()
+    left = here / "results/checkpoints/toys" / run.run_id / "at-2-0.shared.ckpt"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"checkpoint")
+    assert cli.main(["run", "toys", "--codec", "none"]) == 0
+    assert not left.parent.exists()
+
+
 def test_unfinished_runs_need_resume(stack, here, capsys, monkeypatch):
     monkeypatch.setenv("FAKE_TRAIN", "unfinished")
     cli.main(["run", "toys", "--codec", "none"])

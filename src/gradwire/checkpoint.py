@@ -58,11 +58,10 @@ class Checkpoint:
                 if _place_of(path) not in kept:  # also what crashed processes have left half written
                     path.unlink()
 
-    def clear(self, barrier):
-        """Forget what an earlier run, or this one now that it is finished, has kept. A collective call through `barrier`."""
+    def clear(self):
+        """Forget what an earlier run, or this one now that it is finished, has kept."""
         if self.rank == 0:
             shutil.rmtree(self.folder, ignore_errors=True)
-        barrier()
 
     def latest(self, private, rows):
         """The last Place, of this number of ranks or else between epochs, whose files are all there, or None. It is not behind `rows`, the

@@ -244,7 +244,7 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
     digest = training.params_sha256()
     if recorder:
         recorder.finish(digest)
-    checkpoint.clear(comm.Barrier)
+    checkpoint.clear()
     progress.end_run(path)
     return path
 
@@ -256,7 +256,7 @@ def _begin(training, checkpoint, recorder, results, resume, progress):
     config, comm = training.config, training.comm
     described = environment.describe(comm, MPI.Get_library_version(), MPI.Get_version())
     if not resume:
-        checkpoint.clear(comm.Barrier)
+        checkpoint.clear()
         if recorder:
             gradients_path(results, config).unlink(missing_ok=True)  # of an earlier run of this name
             recorder.create(config, described, training.dim, comm.size)

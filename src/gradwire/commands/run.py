@@ -70,7 +70,7 @@ def refuse(error):
 
 def _train_all(runs, args, comm, interruption):
     """Train what is not finished; returns the paths of all run files. A collective call."""
-    from .. import data, logs, recorder
+    from .. import checkpoint, data, logs, recorder
     from ..training import train
     from ..watchdog import Watchdog
 
@@ -81,6 +81,7 @@ def _train_all(runs, args, comm, interruption):
     for run, path, state in plan:
         if state == "finished":
             progress.note(f"{run.run_id}: skipped, finished already in {path}")
+            checkpoint.Checkpoint(args.results, run, comm.rank, comm.size).clear()  # what a kill right after its end has left
     with logs.shown(progress):
         for dataset in {json.dumps(run.settings()["data"]): run.dataset() for run, _ in todo}.values():
             data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
