@@ -308,7 +308,7 @@ def test_list(here, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "models" and lines[1].split() == ["name", "summary", "paper"]
     rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[2:]}
-    assert list(rows) == ["logistic", "svm", "linear", "toy", "broken"]
+    assert list(rows) == ["logistic", "svm", "linear", "mlp", "cnn", "transformer", "toy", "broken"]
     assert rows["broken"] == "cannot be imported: ModuleNotFoundError: No module named 'gradwire_toys_that_is_not_there'"
     assert rows["toy"].startswith("ToyModel(")  # no summary: the first line of its docstring
 

@@ -147,7 +147,7 @@ def test_momentum_and_warm_up(write):
     text = TOY.replace('[codec]\nuplink = "adam-sparse"\n', DGC + "momentum = 0.9\nwarmup_epochs = 4\n")
     run = one(write(text))
     assert (run.momentum, run.momentum_masking, run.warmup_epochs) == (0.9, True, 4)
-    ratios = [run.uplink_at(epoch).sparsifier.ratio for epoch in range(6)]
+    ratios = [run.codecs_at(epoch, ())[0].sparsifier.ratio for epoch in range(6)]
     assert ratios == pytest.approx([0.2512, 0.0631, 0.01585, 0.00398, 0.001, 0.001], rel=1e-3)
     assert one(write(text), ["codec.momentum_masking=false"]).momentum_masking is False
     assert one(write(run.toml(), "toys.toml")) == run

@@ -1,9 +1,11 @@
 """Cautions: what is legal, and still likely not what was meant. A run says it once, before its first epoch."""
 
+from . import spec
+
 
 def cautions(config, dim, steps_per_epoch):
     """Yields sentences about this RunConfig with `dim` parameters and that many steps."""
-    codec = config.uplink_at(config.warmup_epochs)
+    codec = spec.codec(config.uplink)
     yield from _about_feedback(codec, config, dim)
     if config.momentum:
         yield from _about_momentum(codec, config)

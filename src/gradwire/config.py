@@ -1,8 +1,10 @@
 """Configuration: an experiment is one TOML file, checked by pydantic, that expands to runs.
 
     [data] name and its options    [model] name and its options    [optimizer] name, lr, lr_decay, warmup_epochs and its options
-    [codec] uplink, downlink, error_feedback, momentum, momentum_masking, warmup_epochs    [collective] name and its options
-    [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), local_steps, vnmse_samples, checkpoint_every
+    [codec] uplink, downlink, error_feedback, momentum, momentum_masking, warmup_epochs, granularity, uncompressed_below
+    [collective] name and its options
+    [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), local_steps, vnmse_samples, checkpoint_every,
+          train_loss_rows, divergence
     [sweep] section.key = [values]: the Cartesian product of all lists, the last one varies fastest
 
 The options of [data], [model], [optimizer] and [collective] are the fields of the plug-in's dataclass, checked against its
@@ -20,9 +22,14 @@ import tomli_w
 
 from . import settings as _settings
 from . import spec
+from .blocks import Block, merged
+from .codecs.blockwise import blockwise
 from .codecs.warmup import at_epoch
 from .errors import ConfigError, IncompatibleError
 from .schema import NAMED, PLUGINS, CodecSection, ExperimentFile, RunSection, checked, options_of
+
+_AS_THEY_ARE = ("epochs", "batch_ratio", "local_steps", "vnmse_samples", "checkpoint_every", "train_loss_rows", "divergence")
+"""Keys of [run] that are fields of RunConfig."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,9 @@ class RunConfig:
     """One run, complete and checked. data, model, optimizer, collective: {"name": …, "options": every field of the plug-in}.
 
     uplink, downlink: full specification strings; downlink may be "same". error_feedback, momentum, warmup_epochs: of this uplink.
-    local_steps: gradient steps of a rank per exchange.
+    granularity, uncompressed_below: which parts of a gradient the codecs see (codecs/blockwise.py).
+    local_steps: gradient steps of a rank per exchange. train_loss_rows: of the rows trained on, how many tell the loss; 0: all.
+    divergence: what a gradient that is not finite is, "error" or, to "record", a result that ends the run.
     Exactly one of batch_size (rows per rank and step) and batch_ratio (share of a rank's rows) is not None. seed: of this repeat.
     """
 
@@ -54,6 +63,10 @@ class RunConfig:
     momentum_masking: bool = True
     warmup_epochs: int = 0
     local_steps: int = 1
+    granularity: str = "flat"
+    uncompressed_below: int = 0
+    train_loss_rows: int = 0
+    divergence: str = "error"
 
     def dataset(self):
         return spec.build("datasets", **_arguments(self.data))
@@ -67,14 +80,19 @@ class RunConfig:
     def build_collective(self):
         return spec.build("collectives", **_arguments(self.collective))
 
-    def uplink_at(self, epoch):
-        """Codec of the uplink in this epoch: during its warm-up a sparsifier keeps more."""
-        return at_epoch(spec.codec(self.uplink), epoch, self.warmup_epochs)
+    def codecs_at(self, epoch, blocks):
+        """(uplink, downlink or None for the same) in this epoch, for a model of these Blocks; a sparsifier that warms up keeps more."""
+        uplink = at_epoch(spec.codec(self.uplink), epoch, self.warmup_epochs)
+        downlink = None if self.downlink == "same" else spec.codec(self.downlink)
+        if self.granularity == "flat":
+            return uplink, downlink
+        parts = merged(blocks, self.granularity)
+        return tuple(codec and blockwise(codec, parts, self.uncompressed_below) for codec in (uplink, downlink))
 
     def check(self, size):
         """Raise IncompatibleError, naming pairs that work, if codecs and collective do not fit on `size` ranks. No MPI."""
-        downlink = None if self.downlink == "same" else spec.codec(self.downlink)
-        self.build_collective().check(spec.codec(self.uplink), downlink, size)
+        uplink, downlink = self.codecs_at(self.warmup_epochs, (Block("", 0, (1,)),))
+        self.build_collective().check(uplink, downlink, size)
 
     def check_other_ranks(self):
         """Raise IncompatibleError with the reason if only as many ranks as began this run can go on with what each had of its own."""
@@ -116,7 +134,7 @@ class RunConfig:
                 "uplink": self.uplink,
                 "downlink": self.downlink,
                 "error_feedback": self.error_feedback,
-                **self._added("momentum", "momentum_masking", "warmup_epochs"),
+                **self._added("momentum", "momentum_masking", "warmup_epochs", "granularity", "uncompressed_below"),
             },
             "run": {
                 "epochs": self.epochs,
@@ -125,7 +143,7 @@ class RunConfig:
                 "repeat": self.repeat,
                 "vnmse_samples": self.vnmse_samples,
                 "checkpoint_every": self.checkpoint_every,
-                **self._added("ranks", "local_steps"),
+                **self._added("ranks", "local_steps", "train_loss_rows", "divergence"),
             },
         }
 
@@ -225,6 +243,8 @@ def _point(name, settings, ranks):
     run = checked(RunSection, "run", settings.get("run", {}))
     if None not in (ranks, run.ranks) and ranks != run.ranks:
         raise ConfigError(f"run.ranks: expected a launch on {run.ranks} ranks, got {ranks}")
+    if codec.uncompressed_below and codec.granularity == "flat":
+        raise ConfigError('codec.uncompressed_below: expected codec.granularity = "layer" or "tensor" beside it, got "flat"')
     uplink = _codec_spec("codec.uplink", codec.uplink)
     settled = {key: _of_codec(key, getattr(codec, key), uplink) for key in ("error_feedback", "momentum", "warmup_epochs")}
     _check_codec_options(uplink, **settled)
@@ -234,9 +254,11 @@ def _point(name, settings, ranks):
         "uplink": uplink,
         "downlink": "same" if codec.downlink == "same" else _codec_spec("codec.downlink", codec.downlink),
         **settled,
+        "granularity": codec.granularity,
+        "uncompressed_below": codec.uncompressed_below,
         "momentum_masking": codec.momentum_masking or not settled["momentum"],  # nothing to mask: not a setting
         "batch_size": run.batch_size or (1000 if run.batch_ratio is None else None),
-        **{key: getattr(run, key) for key in ("epochs", "batch_ratio", "local_steps", "vnmse_samples", "checkpoint_every")},
+        **{key: getattr(run, key) for key in _AS_THEY_ARE},
         "ranks": ranks or run.ranks,
     }
     repeats = range(run.repeats or 1) if run.repeat is None else [run.repeat]

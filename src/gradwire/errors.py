@@ -26,6 +26,10 @@ class DataError(GradwireError, ValueError):
     """A data set or a gradient holds something that it must not hold."""
 
 
+class Diverged(DataError):
+    """What is exchanged became NaN or infinite, or its sum did: with run.divergence = "record" that is a result."""
+
+
 class Stopped(GradwireError):
     """A signal asked the run to stop, and it has kept all that it needs to go on."""
 

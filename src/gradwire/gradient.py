@@ -1,9 +1,11 @@
 """Gradient: float32 values with strictly increasing uint32 keys, or dense float32 values without keys."""
 
+import itertools
+
 import numpy as np
 
 from ._ext import sparse as _sparse
-from .errors import DataError
+from .errors import DataError, Diverged
 
 MAX_DIM = 1 << 32
 
@@ -71,14 +73,44 @@ class Gradient:
         return self if kept is None else Gradient.trusted(kept[1], self.dim, kept[0], self.fresh_nnz)
 
     def check_finite(self, rank):
-        """Raise DataError naming key and rank if a value is NaN or infinite."""
+        """Raise Diverged, a DataError, naming key and rank if a value is NaN or infinite."""
         at = _sparse.first_nonfinite(self.values)
         if at >= 0:
             key = at if self.keys is None else int(self.keys[at])
-            raise DataError(f"expected finite values, got {self.values[at]} at key {key} on rank {rank}")
+            raise Diverged(f"expected finite values, got {self.values[at]} at key {key} on rank {rank}")
 
     def __repr__(self):
         return f"Gradient(nnz={self.nnz}, dim={self.dim}, {'dense' if self.is_dense else 'sparse'})"
+
+
+def cut(gradient, edges):
+    """[(Gradient, first key)] of the ranges between `edges` that are not empty; keys count from the range's first, nothing is copied.
+
+    edges: integers that rise from 0 to gradient.dim.
+    """
+    if not gradient.is_dense:
+        inner = [edge for edge in edges if edge < MAX_DIM]
+        places = np.searchsorted(gradient.keys, np.array(inner, np.uint32)).tolist() + [gradient.nnz] * (len(edges) - len(inner))
+    parts = []
+    for i, (first, last) in enumerate(itertools.pairwise(edges)):
+        if first == last:
+            continue
+        if gradient.is_dense:
+            part = Gradient.trusted(gradient.values[first:last], last - first)
+        else:
+            at = slice(places[i], places[i + 1])
+            part = Gradient.trusted(gradient.values[at], last - first, gradient.keys[at] - np.uint32(first))
+        parts.append((part, first))
+    return parts
+
+
+def joined(parts, dim):
+    """Gradient of (Gradient, first key) pairs, in order: dense if all are and they cover dim, else sparse. What `cut` has cut apart."""
+    if all(part.is_dense for part, _ in parts) and sum(part.dim for part, _ in parts) == dim:
+        return Gradient.trusted(np.concatenate([part.values for part, _ in parts]), dim)
+    sparse = [(part.to_sparse(), start) for part, start in parts]
+    keys = np.concatenate([np.empty(0, np.uint32), *(part.keys + np.uint32(start) for part, start in sparse)])
+    return Gradient.trusted(np.concatenate([np.empty(0, np.float32), *(part.values for part, _ in sparse)]), dim, keys)
 
 
 def _checked_dim(dim):

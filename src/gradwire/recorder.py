@@ -4,7 +4,7 @@ HDF5 itself spreads a change over many places and leaves a file that does not op
 every change goes through a journal (journal.py), which makes it in one piece.
 
     /                 attributes schema, schema_version, config (TOML text), spec, experiment, run_id, dim, ranks, finished,
-                      at the end final_params_sha256
+                      at the end final_params_sha256, and diverged if what was exchanged was not finite any more
     /environment      attributes
     /epochs/<column>  (epochs,) or (epochs, ranks), attributes units, description
 
@@ -183,9 +183,12 @@ class Recorder:
                 else:
                     _append_ranks(column, epoch, row[name], before, np.nan if name == "vnmse" else 0)
 
-    def finish(self, params_sha256):
+    def finish(self, params_sha256, diverged=None):
+        """The run is over. diverged: None, or what was not finite, if that is its result."""
         with journal.change(self.path) as draft, h5py.File(draft, "r+") as file:
             file.attrs["final_params_sha256"] = params_sha256
+            if diverged:
+                file.attrs["diverged"] = diverged
             file.attrs["finished"] = True
 
 
@@ -283,6 +286,8 @@ class Run:
     dim: int
     ranks: int
     final_params_sha256: str | None
+    diverged: str | None = None
+    """What was not finite, of a run that ended so; losses and metric of its last epoch are NaN."""
 
     @property
     def ranks_text(self):
@@ -323,6 +328,7 @@ def _run(path, file):
         dim=int(attributes["dim"]),
         ranks=int(attributes["ranks"]),
         final_params_sha256=attributes.get("final_params_sha256"),
+        diverged=attributes.get("diverged"),
     )
 
 

@@ -8,11 +8,12 @@ import inspect
 import json
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from .blocks import GRANULARITIES
 from .errors import ConfigError, unknown
 
 PLUGINS = {"data": "datasets", "model": "models", "optimizer": "optimizers", "collective": "collectives"}
@@ -47,6 +48,7 @@ class CollectiveSection(PluginSection):
 
 _Momentum = Annotated[float, Field(ge=0, lt=1)]
 _Epochs = Annotated[int, Field(ge=0)]
+Granularity = Literal[GRANULARITIES]
 
 
 class CodecSection(Section):
@@ -57,6 +59,8 @@ class CodecSection(Section):
     error_feedback: Annotated[bool | dict[str, bool], Field(description="true, false, or a table of codec = true or false")] = False
     momentum: Annotated[_Momentum | dict[str, _Momentum], Field(description="a number in [0, 1), or a table of codec = number")] = 0.0
     momentum_masking: bool = True
+    granularity: Granularity = Field("flat", description=f"one of {', '.join(GRANULARITIES)}")
+    uncompressed_below: int = Field(0, ge=0, description="an integer ≥ 0 (parameters)")
     warmup_epochs: Annotated[_Epochs | dict[str, _Epochs], Field(description="an integer ≥ 0, or a table of codec = integer")] = 0
 
 
@@ -70,6 +74,8 @@ class RunSection(Section):
     ranks: int | None = Field(None, ge=1, description="an integer ≥ 1 (ranks of the launch)")
     local_steps: int = Field(1, ge=1, description="an integer ≥ 1 (steps per exchange)")
     vnmse_samples: int = Field(8, ge=0, description="an integer ≥ 0 (sampled steps per epoch)")
+    train_loss_rows: int = Field(0, ge=0, description="an integer ≥ 0 (rows; 0 = all)")
+    divergence: Literal["error", "record"] = Field("error", description='"error" or "record"')
     checkpoint_every: int = Field(1, ge=0, description="an integer ≥ 0 (epochs; 0 = only when a signal stops the run)")
 
     @model_validator(mode="after")

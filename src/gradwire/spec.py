@@ -97,6 +97,9 @@ BUILTIN = {
         "logistic": "models.logistic:Logistic",
         "svm": "models.svm:SVM",
         "linear": "models.linear:Linear",
+        "mlp": "models.mlp:MLP",
+        "cnn": "models.cnn:CNN",
+        "transformer": "models.transformer:Transformer",
     },
     "optimizers": {
         "sgd": "optimizers.sgd:SGD",

@@ -4,7 +4,7 @@ Equal Steps give equal bytes, on every machine. Kernels take a 64-bit seed and h
 (cython_ext/random.h), so no generator carries state from one call to the next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _MASK = (1 << 64) - 1
 
@@ -27,6 +27,10 @@ class Step:
     index: int = 0
     seed: int = 0
     rank: int = 0
+
+    def part(self, number):
+        """The Step of part `number` of a gradient that is coded in parts: no two share random numbers."""
+        return replace(self, seed=self.shared(f"part {number}"))
 
     def private(self, stream=""):
         """A 64-bit seed that differs between ranks. `stream` names its use, so that two uses never share numbers."""

@@ -52,10 +52,12 @@ class Stopwatch:
         """One step: what its phases do not cover becomes `other`."""
         wall, cpu = perf_counter(), thread_time()
         self.at, self.part, self.since = (epoch, number), "other", wall
-        yield
-        now = perf_counter()
-        self.wall["step"] += now - wall
-        self.cpu["step"] += thread_time() - cpu
+        try:
+            yield
+        finally:  # a step that an error ends has taken its time too
+            now = perf_counter()
+            self.wall["step"] += now - wall
+            self.cpu["step"] += thread_time() - cpu
         self.longest_s = max(self.longest_s, now - wall)
         self.part, self.since = None, now
 

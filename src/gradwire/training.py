@@ -20,7 +20,7 @@ from .cautions import cautions
 from .checkpoint import Checkpoint, Place
 from .codecs.feedback import ErrorFeedback, regrouped
 from .collectives.exchange import Exchange
-from .errors import DataError, GradwireError, IncompatibleError, Stopped
+from .errors import DataError, Diverged, GradwireError, IncompatibleError, Stopped
 from .gradients import GradientLog, Recorded, gradients_path
 from .local_sgd import LocalSteps
 from .recorder import Recorder, run_path
@@ -38,10 +38,14 @@ class Training:
         self.config, self.comm, self.watch = config, comm, watch or Stopwatch()
         dataset = config.dataset()
         prepared = data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
-        self.train, self.test, self.dim, self.guard = prepared.train, prepared.test, prepared.n_features, prepared.guard
+        self.train, self.test, self.guard = prepared.train, prepared.test, prepared.guard
         self.model, self.optimizer = config.build_model(), config.build_optimizer()
         if not self.model.takes(prepared.task):
             raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
+        self.blocks = self.model.blocks(prepared.n_features)
+        self.dim = self.blocks[-1].stop
+        if config.granularity != "flat" and len(self.blocks) == 1:
+            raise IncompatibleError(f'codec.granularity = "{config.granularity}": model {self.model.name} has one tensor; expected "flat"')
         self.collective = config.build_collective()
         self.feedback = ErrorFeedback(self.dim, config.momentum, config.momentum_masking) if config.error_feedback else None
         self.exchange = self._exchange(0)
@@ -51,55 +55,66 @@ class Training:
         self.shard = np.arange(comm.rank, self.train.n_rows, comm.size)
         self.batch_size = config.rows_per_step(self.train.n_rows, comm.size)
         self.steps_per_epoch = config.steps_per_epoch(self.train.n_rows, comm.size)
-        self.begun = self.tally = self.lr = None
-        """Of an epoch that was stopped: what its tally had. Of the epoch that runs: its tally and learning rate."""
+        self.begun = self.tally = self.lr = self.diverged = None
+        """Of an epoch that was stopped: what its tally had. Of the epoch that runs: its tally and learning rate, and how it diverged."""
+        self.done = 0
+        """Steps of the epoch that runs."""
 
     def _exchange(self, epoch):
         """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
-        downlink = None if self.config.downlink == "same" else self.config.downlink
+        codec, downlink = self.config.codecs_at(epoch, self.blocks)
         self.watch.reset()
-        codec = self.config.uplink_at(epoch)
         return Exchange(self.comm, codec, self.collective, downlink=downlink, feedback=self.feedback, watch=self.watch)
 
     def epoch(self, epoch, progress, record=0, *, first=0, interruption=None):
-        """The steps of one epoch from `first` on, until a signal; returns how many are done in all, and of the gradients that this rank
-        exchanged those of `record` steps, evenly spaced."""
-        config, comm, size = self.config, self.comm, self.batch_size
+        """The steps of one epoch from `first` on, until a signal; `done` says how many are done then. Returns of the gradients that this
+        rank exchanged those of `record` steps, evenly spaced."""
         self.exchange = self._exchange(epoch)
-        tally, recorded = Tally(self.exchange, self.dim), []
+        self.tally, self.lr, self.done, recorded = Tally(self.exchange, self.dim), self.optimizer.lr_at(epoch), first, []
         if first:
-            tally.restore(self.begun)
-        self.tally = tally
-        self.lr = lr = self.optimizer.lr_at(epoch)
+            self.tally.restore(self.begun)
+        kept = self._spread(record)
+        self.comm.Barrier()
+        try:
+            for i, gradient in self._steps(epoch, first):
+                self.done = i + 1
+                if i in kept:
+                    recorded.append(Recorded(gradient, self.comm.rank, epoch, i))
+                progress.step(epoch, i)
+                if interruption and gradient is not None and interruption.after_step():
+                    break
+        except Diverged as error:  # of all ranks
+            if self.config.divergence == "error":
+                raise
+            self.diverged = str(error)
+        return recorded
+
+    def _steps(self, epoch, first):
+        """Take the epoch's steps and yield (number, the gradient that this rank put into the exchange, or None) after each."""
+        config, comm, size = self.config, self.comm, self.batch_size
         every, last = config.local_steps, self.steps_per_epoch - 1
-        order = self._rows_of(epoch)
-        samples, kept = self._spread(config.vnmse_samples), self._spread(record)
-        comm.Barrier()
+        order, samples = self._rows_of(epoch), self._spread(config.vnmse_samples)
         for i in range(first, self.steps_per_epoch):
             step = Step(epoch * self.steps_per_epoch + i, config.seed, comm.rank)
             with self.watch.step(epoch, i):
-                gradient = self.step(order[i * size : (i + 1) * size], step, lr, (i + 1) % every == 0 or i == last)
+                gradient = self.step(order[i * size : (i + 1) * size], step, self.lr, (i + 1) % every == 0 or i == last)
             if gradient is not None:
-                tally.add(gradient)
+                self.tally.add(gradient)
             if i in samples:
-                tally.sample()
+                self.tally.sample()
                 comm.Barrier()  # all ranks start the next step together
-            if i in kept:
-                recorded.append(Recorded(gradient, comm.rank, epoch, i))
-            progress.step(epoch, i)
-            if interruption and gradient is not None and interruption.after_step():
-                return i + 1, recorded
-        return self.steps_per_epoch, recorded
+            yield i, gradient
 
     def columns(self):
         """This rank's columns of the epoch that was trained last."""
-        return self.tally.columns() | {"rows": len(self.shard), "steps": self.steps_per_epoch}
+        return self.tally.columns() | {"rows": len(self.shard), "steps": self.done}
 
     def row(self):
         """The recorder's row of the epoch that was trained last, but for its warm-up; on ranks other than 0 without columns of ranks."""
         ranks = self.comm.gather(self.columns()) or [{}]
         columns = {name: [of_rank[name] for of_rank in ranks] for name in ranks[0]}
-        return columns | self.evaluate() | {"learning_rate": self.lr, "ranks": self.comm.size}
+        evaluated = dict.fromkeys(("train_loss", "test_loss", "test_metric"), math.nan) if self.diverged else self.evaluate()
+        return columns | evaluated | {"learning_rate": self.lr, "ranks": self.comm.size}
 
     def _rows_of(self, epoch):
         """This rank's rows, in the order of the epoch."""
@@ -183,12 +198,13 @@ class Training:
         return set() if self.feedback is None else {name for name in self.feedback.state() if name.endswith("values")}
 
     def evaluate(self):
-        """train_loss, test_loss and test_metric, over all rows; the ranks share the work. Not timed."""
+        """train_loss, of run.train_loss_rows rows, test_loss and test_metric; the ranks share the work. Not timed."""
         losses, scores = [], None
-        for split in (self.train, self.test):
-            start, stop = (split.n_rows * (self.comm.rank + i) // self.comm.size for i in (0, 1))
+        known = self.config.train_loss_rows or self.train.n_rows
+        for split, rows in ((self.train, min(known, self.train.n_rows)), (self.test, self.test.n_rows)):
+            start, stop = (rows * (self.comm.rank + i) // self.comm.size for i in (0, 1))
             loss, scores = self.model.evaluate(self.params, split, start, stop)
-            losses.append(self.comm.allreduce(loss) / max(split.n_rows, 1))
+            losses.append(self.comm.allreduce(loss) / max(rows, 1))
         self.guard.check()  # before the last meeting, so that no row is recorded of data that have changed
         gathered = self.comm.gather(scores)
         metric = self.model.metric(np.concatenate(gathered), self.test.labels) if self.comm.rank == 0 else math.nan
@@ -223,27 +239,32 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
         progress.note(f"{config.run_id}: {caution}")
     for epoch in range(at.epochs, config.epochs):
         first = at.steps if epoch == at.epochs else 0
-        done, recorded = training.epoch(epoch, progress, record_gradients, first=first, interruption=interruption)
+        recorded = training.epoch(epoch, progress, record_gradients, first=first, interruption=interruption)
         _collect(comm, log, recorded)
-        if done < training.steps_per_epoch:
-            checkpoint.save((epoch, done), *training.checkpointed(within=True), comm.Barrier)
-            checkpoint.prune((epoch, done))
-            raise Stopped(f"{config.run_id}: stopped in epoch {epoch + 1} after step {done} of {training.steps_per_epoch}; {GO_ON}")
+        if training.done < training.steps_per_epoch and not training.diverged:
+            checkpoint.save((epoch, training.done), *training.checkpointed(within=True), comm.Barrier)
+            checkpoint.prune((epoch, training.done))
+            raise Stopped(
+                f"{config.run_id}: stopped in epoch {epoch + 1} after step {training.done} of {training.steps_per_epoch}; {GO_ON}"
+            )
         row = training.row() | {"warmup": epoch == at.epochs}
         stop = interruption and interruption.agreed()
-        due = stop or (config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0)
+        due = not training.diverged and (stop or (config.checkpoint_every and (epoch + 1) % config.checkpoint_every == 0))
         if due:  # before its row is there: a recorded epoch is never trained again
             checkpoint.save((epoch + 1, 0), *training.checkpointed(), comm.Barrier)
         if recorder:
             recorder.append(epoch, row)
             progress.epoch(epoch, row)
+        if training.diverged:
+            progress.note(f"{config.run_id}: diverged in epoch {epoch + 1}: {training.diverged}")
+            break
         if due:
             checkpoint.prune((epoch + 1, 0))
         if stop and epoch + 1 < config.epochs:
             raise Stopped(f"{config.run_id}: stopped after epoch {epoch + 1} of {config.epochs}; {GO_ON}")
     digest = training.params_sha256()
     if recorder:
-        recorder.finish(digest)
+        recorder.finish(digest, training.diverged)
     checkpoint.clear()
     progress.end_run(path)
     return path

@@ -42,6 +42,8 @@ class Codec(Configured):
     needs_feedback: ClassVar[bool] = False
     """True for a codec that is meant for error feedback only: a run without it says so."""
     reduction: ClassVar[Reduction] = Reduction.MERGE
+    whole: ClassVar[bool] = False
+    """True for a codec of whole gradients alone: a collective cannot cut them into parts."""
 
     def encode(self, gradient, step):
         """Message of `gradient`. DataError if a value is NaN or infinite."""

@@ -10,11 +10,11 @@ import itertools
 from dataclasses import dataclass, replace
 
 from ..errors import ConfigError, CorruptMessage
-from ..gradient import Gradient
+from ..gradient import Gradient, joined
 from ..message import Message
-from .base import Collective, mean_of, mean_of_gradients
-from .exchange import Part, joined
-from .ranges import cut, part_step
+from .base import Collective, check_divisible, mean_of, mean_of_gradients
+from .exchange import Part
+from .ranges import cut
 from .transport import Collection, collect
 
 
@@ -31,6 +31,11 @@ class Allgather(Collective):
     def __post_init__(self):
         if type(self.slices) is not int or not 1 <= self.slices <= 64:
             raise ConfigError(f"expected slices in 1 … 64, got {self.slices!r}")
+
+    def check(self, uplink, downlink=None, size=1):
+        super().check(uplink, downlink, size)
+        if self.slices > 1:
+            check_divisible(uplink, f"{self.name}(slices={self.slices})")
 
     def average(self, exchange, gradient, step):
         if self.slices > 1:
@@ -74,7 +79,7 @@ class Allgather(Collective):
                     message = Message.from_bytes(buffer)
                     if rank != comm.rank:
                         ledger.down(message.split_nbytes())
-                    at = part_step(replace(step, rank=rank), number)
+                    at = replace(step, rank=rank).part(number)
                     ranks[rank].append(_placed(exchange.codec.unsparsified.decode(message, at), edges[number : number + 2], dim, rank))
         with watch("decode"):
             return mean_of_gradients([joined(parts, dim) for parts in ranks], dim)
@@ -86,7 +91,7 @@ def _slices(gradient, count, step):
         return cut(gradient, _edges(gradient.dim, count), step)
     places = _edges(gradient.nnz, count)
     parts = [Gradient.trusted(gradient.values[a:b], gradient.dim, gradient.keys[a:b]) for a, b in itertools.pairwise(places)]
-    return [Part(part, 0, part_step(step, number)) for number, part in enumerate(parts)]
+    return [Part(part, 0, step.part(number)) for number, part in enumerate(parts)]
 
 
 def _placed(part, edges, dim, rank):

@@ -1,7 +1,7 @@
 """allreduce: the encodings are added on their way. For codecs whose dense encodings add: none, fp16, bf16, intsgd; and for values at
 coordinates that all ranks share: randomk(shared=true)+fp32.
 
-Only the values travel, no header. MPI itself adds fp32 and integers. A sum beyond the range of fp32 is a DataError; integers are
+Only the values travel, no header. MPI itself adds fp32 and integers. A sum beyond the range of fp32 is Diverged; integers are
 scaled so that P of them cannot wrap (values/integer.py), for which the ranks first agree on the largest magnitude.
 
 MPI has no 16-bit float sum. There every rank receives a P-th of the values of all ranks, adds them in fp32, divides, rounds once, and
@@ -14,7 +14,7 @@ import numpy as np
 
 from .._ext import sparse as _sparse
 from ..codecs.base import Reduction
-from ..errors import DataError, IncompatibleError
+from ..errors import Diverged, IncompatibleError
 from ..gradient import Gradient
 from .base import Collective
 from .transport import collect_evenly, pieces, swap_evenly
@@ -60,7 +60,7 @@ class Allreduce(Collective):
                 count({"values": mine.nbytes})
             keys = codec.shared_keys(message.dim, step)
             if (at := _sparse.first_nonfinite(mean)) >= 0:
-                raise DataError(f"allreduce: the sum over {comm.size} ranks overflows fp32 at key {at if keys is None else keys[at]}")
+                raise Diverged(f"allreduce: the sum over {comm.size} ranks overflows fp32 at key {at if keys is None else keys[at]}")
             averaged = Gradient.trusted(mean, message.dim, keys)
             return averaged if keys is None else averaged.without_zeros()
 

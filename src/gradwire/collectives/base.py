@@ -85,6 +85,14 @@ class Collective(Configured):
         raise NotImplementedError
 
 
+def check_divisible(codec, who):
+    """IncompatibleError if `who`, a collective that cuts gradients into parts, cannot carry this codec or None."""
+    if codec is not None and codec.whole:
+        raise IncompatibleError(
+            f"{who} cuts gradients into parts, and {codec.spec} codes whole ones; allgather and gather_bcast send them whole"
+        )
+
+
 def pairs(uplink):
     """ "natural with allgather, natural with gather_bcast": the collectives that take this codec."""
     from ..spec import lookup, names

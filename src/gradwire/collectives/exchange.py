@@ -4,13 +4,11 @@ import copy
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import numpy as np
-
 from .. import spec
 from ..codecs.base import Codec
 from ..codecs.none import densify
 from ..errors import GradwireError
-from ..gradient import Gradient
+from ..gradient import Gradient, joined
 from ..message import Message
 from ..step import Step
 from ..stopwatch import Stopwatch
@@ -151,15 +149,6 @@ class Exchange:
         message = codec.encode(part.gradient, part.step)
         self.sent.append(Sent(part, message, codec))
         return message
-
-
-def joined(parts, dim):
-    """Gradient of (Gradient, first key) pairs, in order: dense if all are and they cover dim, else sparse."""
-    if all(part.is_dense for part, _ in parts) and sum(part.dim for part, _ in parts) == dim:
-        return Gradient.trusted(np.concatenate([part.values for part, _ in parts]), dim)
-    sparse = [(part.to_sparse(), start) for part, start in parts]
-    keys = np.concatenate([np.empty(0, np.uint32), *(part.keys + np.uint32(start) for part, start in sparse)])
-    return Gradient.trusted(np.concatenate([np.empty(0, np.float32), *(part.values for part, _ in sparse)]), dim, keys)
 
 
 def average(comm, gradient, codec, collective="allgather", *, downlink=None, feedback=None, step=None):

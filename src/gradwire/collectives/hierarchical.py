@@ -14,7 +14,7 @@ import numpy as np
 
 from .._ext import sparse as _sparse
 from ..codecs.none import check_dense
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, Diverged
 from ..gradient import Gradient
 from ..message import Message
 from ..spec import codec as parse
@@ -109,7 +109,7 @@ def _between_nodes(far, buffers, gradient, step, weight, scale):
     with far.watch("decode"):
         mean = _times(mean, scale)
         if (at := _sparse.first_nonfinite(mean.values)) >= 0:  # a leader that is alone would not encode it, and not see it
-            raise DataError(f"hierarchical: the mean over the nodes overflows fp32 at key {at if mean.is_dense else mean.keys[at]}")
+            raise Diverged(f"hierarchical: the mean over the nodes overflows fp32 at key {at if mean.is_dense else mean.keys[at]}")
         return mean
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ConfigError
+from ..gradient import joined
 from ..message import Message
-from .base import Collective, mean_of
-from .exchange import joined
-from .ranges import cut, filled, part_step
+from .base import Collective, check_divisible, mean_of
+from .ranges import cut, filled
 from .transport import collect, share, swap
 
 SAMPLES = 32
@@ -36,6 +36,11 @@ class ReduceScatter(Collective):
         if not isinstance(self.balance, bool):
             raise ConfigError(f"expected balance as true or false, got {self.balance!r}")
 
+    def check(self, uplink, downlink=None, size=1):
+        super().check(uplink, downlink, size)
+        for codec in (uplink, downlink):
+            check_divisible(codec, self.name)
+
     def average(self, exchange, gradient, step):
         comm, watch, ledger, dim = exchange.comm, exchange.watch, exchange.ledger, gradient.dim
         whole = exchange.sparsified(gradient, step)
@@ -53,7 +58,7 @@ class ReduceScatter(Collective):
         reply = nothing
         if comm.rank in outgoing:
             with watch("decode"):
-                width, mine = edges[comm.rank + 1] - edges[comm.rank], part_step(step, comm.rank)
+                width, mine = edges[comm.rank + 1] - edges[comm.rank], step.part(comm.rank)
                 mean = mean_of(exchange.codec.unsparsified, [Message.from_bytes(buffer) for buffer in buffers], mine, width)
             with watch("encode"):
                 reply = exchange.downlink.encode(mean, _owner(step, comm.rank, comm.size)).buffer

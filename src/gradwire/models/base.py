@@ -1,11 +1,10 @@
 """What a model must offer, and the base of the linear ones: mini-batch gradients of CSR data in O(entries of the batch).
 
-The objective is the mean loss of the rows + (l2/2)‖θ‖² (SketchML, Section 4.1). With l2_mode "lazy" a gradient holds l2·θ on the
-coordinates that its mini-batch touches (as the authors' code does), with "full" on all of them, which makes it dense.
+The objective is the mean loss of the rows + (l2/2)‖θ‖² (SketchML, Section 4.1). With l2_mode "lazy" a linear model's gradient holds l2·θ on
+the coordinates that its mini-batch touches (as the authors' code does), with "full" on all of them, which makes it dense.
 
-`data` is a CSR of gradwire.data: indptr int64 (n_rows + 1,), indices uint32 (nnz,), values float32 (nnz,) or None for all ones,
-labels float32 (n_rows,). A model holds no state: parameters come as an argument, float32 (dim,) with dim ≥ data.n_features.
-It does not sample mini-batches and does not split data.
+`data` is what gradwire.data gives: for linear models a CSR, for neural ones (neural.py) a Table. A model holds no state: parameters come as
+an argument, float32 (dim,). It does not sample mini-batches and does not split data.
 """
 
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from .._ext import linear as _linear
 from .._ext import sparse as _sparse
+from ..blocks import Block
 from ..codecs.base import Configured
 from ..errors import ConfigError, DataError, unknown
 from ..gradient import Gradient
@@ -27,13 +27,12 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Model(Configured):
-    """Parameters and mini-batch → gradient and loss. l2: the regulariser's weight λ ≥ 0; l2_mode: "lazy" or "full".
+    """Parameters and mini-batch → gradient and loss. l2: the regulariser's weight λ ≥ 0.
 
-    task: "classification" (labels −1, +1) or "regression". metric_name: what `metric` computes, "auc" or "rmse".
+    task: what data it is for (gradwire.data.base.TASKS). metric_name: what `metric` computes, one of metrics.METRICS.
     """
 
     l2: float = 0.0
-    l2_mode: str = "lazy"
 
     task: ClassVar[str]
     metric_name: ClassVar[str]
@@ -41,8 +40,6 @@ class Model(Configured):
     def __post_init__(self):
         if isinstance(self.l2, bool) or not isinstance(self.l2, int | float) or not 0 <= self.l2 < float("inf"):
             raise ConfigError(f"expected a finite l2 ≥ 0, got {self.l2!r}")
-        if self.l2_mode not in L2_MODES:
-            raise ConfigError(unknown("l2_mode", self.l2_mode, L2_MODES))
 
     @classmethod
     def takes(cls, task):
@@ -52,7 +49,11 @@ class Model(Configured):
     @property
     def sparse_gradients(self):
         """True if `gradient` returns gradients with keys."""
-        return self.l2_mode == "lazy"
+        return False
+
+    def blocks(self, n_features):
+        """The parameters for data of so many features, a tuple of Blocks without gaps: here one."""
+        return (Block("", 0, (n_features,)),)
 
     def init(self, dim, seed):
         """Parameters to start from, float32 (dim,). ConfigError if the model cannot have this dimension."""
@@ -81,14 +82,26 @@ class Model(Configured):
         return METRICS[self.metric_name](scores, labels)
 
 
+@dataclass(frozen=True)
 class LinearModel(Model):
     """Score θᵀx and a loss of score and label; a subclass names the kernel's loss. The compiled kernel is linear.h.
 
-    Keys of a gradient are exactly the coordinates that the mini-batch touches, also those whose value is 0 (rows beyond the
-    hinge's margin); the sparsifier `nonzero` drops these.
+    l2_mode: "lazy" or "full". Keys of a gradient are exactly the coordinates that the mini-batch touches, also those whose value is 0
+    (rows beyond the hinge's margin); the sparsifier `nonzero` drops these.
     """
 
+    l2_mode: str = "lazy"
+
     loss: ClassVar[int]
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.l2_mode not in L2_MODES:
+            raise ConfigError(unknown("l2_mode", self.l2_mode, L2_MODES))
+
+    @property
+    def sparse_gradients(self):
+        return self.l2_mode == "lazy"
 
     def init(self, dim, seed):
         """Zeros: the losses are convex, so `seed` is not used. Pages that no gradient touches cost no memory."""

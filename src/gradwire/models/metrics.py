@@ -1,4 +1,4 @@
-"""Quality of scores against labels: exact AUC and root mean squared error. Both NumPy, outside the timed region."""
+"""Quality of scores against labels: exact AUC, root mean squared error, accuracy, bits per byte. NumPy, outside the timed region."""
 
 import numpy as np
 
@@ -25,4 +25,14 @@ def rmse(scores, labels):
     return float(np.sqrt(np.mean(np.square(np.subtract(scores, labels, dtype=np.float64)))))
 
 
-METRICS = {"auc": auc, "rmse": rmse}
+def accuracy(scores, labels):
+    """Share of rows whose score, the number of a class, is the label. NaN for no rows."""
+    return float(np.mean(np.equal(scores, labels))) if len(scores) else float("nan")
+
+
+def bits_per_byte(scores, labels):
+    """Mean of the scores, each the bits that a byte of its row costs on average; there are no labels. NaN for no rows."""
+    return float(np.mean(scores, dtype=np.float64)) if len(scores) else float("nan")
+
+
+METRICS = {"auc": auc, "rmse": rmse, "accuracy": accuracy, "bits_per_byte": bits_per_byte}
