@@ -108,6 +108,7 @@ BUILTIN = {
         "flights": "data.flights:Flights",
         "news20": "data.news20:News20",
         "debian-contents": "data.contents:DebianContents",
+        "fashion-mnist": "data.fashion_mnist:FashionMNIST",
         "libsvm": "data.libsvm:LibSVM",
         "synthetic-kdd10": "data.synthetic:SyntheticKDD10",
         "synthetic-kdd12": "data.synthetic:SyntheticKDD12",
