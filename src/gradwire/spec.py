@@ -109,6 +109,8 @@ BUILTIN = {
         "news20": "data.news20:News20",
         "debian-contents": "data.contents:DebianContents",
         "fashion-mnist": "data.fashion_mnist:FashionMNIST",
+        "mnist5k": "data.mnist5k:MNIST5k",
+        "shakespeare": "data.shakespeare:Shakespeare",
         "libsvm": "data.libsvm:LibSVM",
         "synthetic-kdd10": "data.synthetic:SyntheticKDD10",
         "synthetic-kdd12": "data.synthetic:SyntheticKDD12",

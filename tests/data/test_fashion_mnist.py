@@ -101,8 +101,8 @@ def test_a_label_that_is_no_class_is_refused(files, folder, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x1f\x8b damaged", "train-images-idx3-ubyte: it cannot be unpacked: "),
-        (gzip.compress(bytes(100_000))[:-20], "train-images-idx3-ubyte: it cannot be unpacked: "),
+        (b"\x1f\x8b damaged", "train-images-idx3-ubyte: cannot be unpacked: "),
+        (gzip.compress(bytes(100_000))[:-20], "train-images-idx3-ubyte: cannot be unpacked: "),
         (gzip.compress(bytes((1 << 26) + 1)), "train-images-idx3-ubyte: expected at most 67108864 bytes, got more"),
     ],
 )

@@ -13,6 +13,7 @@ from ..errors import ConfigError, DataError
 from . import debian, idx, tables
 from .base import Dataset, alone, check_integer
 from .table import Table
+from .unpack import gunzipped
 
 PACKAGE = "dataset-fashion-mnist"
 FILES = {
@@ -101,7 +102,7 @@ def read_folder(folder):
 
 def _checked(name, content):
     try:
-        content = idx.unpacked(content, _MOST_BYTES)
+        content = gunzipped(content, _MOST_BYTES)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     digest = hashlib.sha256(content).hexdigest()

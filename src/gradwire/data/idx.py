@@ -1,33 +1,15 @@
-"""The idx format of MNIST: arrays of bytes behind a short header, big-endian (LeCun, Cortes and Burges, MNIST), packed by gzip.
+"""The idx format of MNIST: arrays of bytes behind a short header, big-endian (LeCun, Cortes and Burges, MNIST).
 
     0 0 8 d, 8 for unsigned bytes, d dimensions      d sizes, uint32      the bytes, the last dimension changing fastest
 
 Only unsigned bytes are read: no other file of the kind is in use here.
 """
 
-import gzip
-import io
 import math
-import zlib
 
 import numpy as np
 
 from ..errors import DataError
-
-_GZIP = b"\x1f\x8b"
-
-
-def unpacked(content, most):
-    """`content`, unpacked if gzip has packed it. DataError if it is damaged, or of more than `most` bytes."""
-    try:
-        if content.startswith(_GZIP):
-            with gzip.open(io.BytesIO(content)) as file:
-                content = file.read(most + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"it cannot be unpacked: {error}") from error
-    if len(content) > most:
-        raise DataError(f"expected at most {most} bytes, got more")
-    return content
 
 
 def read(content):
@@ -42,4 +24,4 @@ def read(content):
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-__all__ = ["read", "unpacked"]
+__all__ = ["read"]
