@@ -87,13 +87,9 @@ def test_a_real_apt_understands_the_configuration(tmp_path):
         pytest.skip("no apt-get here")
     from gradwire.data import apt
 
-    configuration = tmp_path / "apt.conf"
-    text = apt._CONFIGURATION.format(folder=tmp_path)
-    configuration.write_text(text + 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n')
+    configuration = apt._private(tmp_path, apt._CONTENTS + 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n')
     dump = subprocess.run(["apt-config", "-c", configuration, "dump"], capture_output=True, text=True, check=True).stdout
     assert f'Dir::State::lists "{tmp_path}/state/lists/";' in dump
     assert 'Gradwire-Contents::MetaKey "$(COMPONENT)/Contents-$(ARCHITECTURE)";' in dump
-    for name in ("state/lists/partial", "cache/archives/partial"):
-        (tmp_path / name).mkdir(parents=True)
     done = apt._apt(configuration, "update")
     assert (done.returncode, done.stderr) == (0, "")

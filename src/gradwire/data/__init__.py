@@ -16,7 +16,7 @@ import numpy as np
 from .._ext import rows as _rows
 from ..errors import DataError
 from . import cache
-from .base import CSR, Dataset, Prepared, alone
+from .base import CSR, TABLE_TASKS, Dataset, Prepared, Table, alone
 
 _log = logging.getLogger(__name__)
 _SAMPLE_ROWS = 1000
@@ -67,18 +67,16 @@ def remove(dataset, cache_root=None):
 def describe(dataset, cache_root=None):
     """What `gradwire data info` prints of a prepared data set: a dict. DataError if it is not prepared.
 
-    active_features: ids that occur at all; once_share: the share of them that occur in one row only; both over all rows.
+    Of a CSR: active_features: ids that occur at all; once_share: the share of them that occur in one row only; both over all rows.
     positive_share is that of all rows, None for regression. gap_bits is the mean log₂ of the gaps between the sorted unique keys
-    of the first 1,000 training rows: what the id layout does to the keys of a gradient.
+    of the first 1,000 training rows: what the id layout does to the keys of a gradient. Of a Table: bytes_per_row; of images the
+    classes and the shares of all rows that the rarest and the most frequent has; of text its bytes and how many different ones.
     """
     path = cache.folder(dataset, cache_root)
     if not cache.is_complete(path):
         raise DataError(f"{dataset.name} is not prepared in {path}; run `gradwire data prepare {dataset.name}`")
     prepared = cache.read(path)
     train, test, meta = prepared.train, prepared.test, prepared.meta
-    rows, nnz = train.n_rows + test.n_rows, train.nnz + test.nnz
-    active, once = _occurring(prepared)
-    positive = sum(int(np.count_nonzero(split.labels > 0)) for split in (train, test))
     return {
         "name": dataset.name,
         "spec": dataset.spec,
@@ -86,18 +84,38 @@ def describe(dataset, cache_root=None):
         "train_rows": train.n_rows,
         "test_rows": test.n_rows,
         "features": prepared.n_features,
-        "active_features": active,
-        "once_share": once / max(active, 1),
-        "nnz": nnz,
-        "nnz_per_row": nnz / rows,
-        "positive_share": positive / rows if prepared.task == "classification" else None,
-        "layout": meta.get("layout"),
-        "gap_bits": _gap_bits(train),
+        **(_table_facts(prepared) if prepared.task in TABLE_TASKS else _csr_facts(prepared)),
         "source": meta.get("source"),
         "checksum": meta.get("checksum"),
         "folder": str(path),
         "bytes": sum(meta["files"].values()),
     }
+
+
+def _csr_facts(prepared):
+    train, test = prepared.train, prepared.test
+    rows, nnz = train.n_rows + test.n_rows, train.nnz + test.nnz
+    active, once = _occurring(prepared)
+    positive = sum(int(np.count_nonzero(split.labels > 0)) for split in (train, test))
+    return {
+        "active_features": active,
+        "once_share": once / max(active, 1),
+        "nnz": nnz,
+        "nnz_per_row": nnz / rows,
+        "positive_share": positive / rows if prepared.task == "classification" else None,
+        "layout": prepared.meta.get("layout"),
+        "gap_bits": _gap_bits(train),
+    }
+
+
+def _table_facts(prepared):
+    train, test, classes = prepared.train, prepared.test, prepared.meta.get("classes")
+    facts = {"bytes_per_row": train.width + train.overlap}
+    if classes:
+        shares = np.bincount(np.concatenate([train.labels, test.labels]), minlength=classes) / (train.n_rows + test.n_rows)
+        return facts | {"classes": classes, "smallest_class_share": float(shares.min()), "largest_class_share": float(shares.max())}
+    distinct = len(np.unique(np.concatenate([train.inputs, test.inputs])))
+    return facts | {"train_bytes": len(train.inputs), "test_bytes": len(test.inputs), "distinct_bytes": distinct}
 
 
 def _occurring(prepared):
@@ -113,4 +131,4 @@ def _gap_bits(csr):
     return float(np.log2(np.diff(keys)).mean()) if len(keys) > 1 else 0.0
 
 
-__all__ = ["CSR", "Dataset", "Prepared", "cache", "describe", "is_prepared", "load", "remove"]
+__all__ = ["CSR", "Dataset", "Prepared", "Table", "cache", "describe", "is_prepared", "load", "remove"]

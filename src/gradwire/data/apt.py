@@ -1,6 +1,6 @@
-"""The Contents lists of the Debian release that this machine's apt is set up for: which package has which file.
+"""What this machine's apt can fetch: the Contents lists of its Debian release, which say what package has which file, and a package's .deb.
 
-apt fetches and verifies them (its sources, mirrors, proxies and keys are used) into a folder of ours, so neither root nor apt's own
+apt fetches and verifies both (its sources, mirrors, proxies and keys are used) into a folder of ours, so neither root nor apt's own
 lists are touched. Its command-line programs are run; no library of its is used.
 """
 
@@ -10,12 +10,23 @@ import subprocess
 
 from ..errors import DataError
 
-_CONFIGURATION = """
+_PRIVATE = """
 Dir::State "{folder}/state/";
 Dir::State::lists "{folder}/state/lists/";
 Dir::Cache "{folder}/cache/";
 #clear APT::Update;
 #clear Acquire::IndexTargets;
+"""
+_PACKAGES = """
+Acquire::IndexTargets::deb::Packages {{
+    MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages";
+    flatMetaKey "Packages";
+    ShortDescription "Packages";
+    Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages";
+    Optional "false";
+}};
+"""
+_CONTENTS = """
 Acquire::IndexTargets::deb::Packages::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Translations::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Gradwire-Contents {{
@@ -40,10 +51,7 @@ def fetch_contents(folder):
     """
     if shutil.which("apt-get") is None:
         raise DataError(f"debian-contents needs apt-get, which is not here: {_REMEDY}")
-    for name in ("state/lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    configuration = folder / "apt.conf"
-    configuration.write_text(_CONFIGURATION.format(folder=folder))
+    configuration = _private(folder, _CONTENTS)
     failure = _apt(configuration, "update").stderr.strip()
     lists, others = [], set()
     for line in _apt(configuration, "indextargets", "--format", _FORMAT, "Created-By: Gradwire-Contents").stdout.splitlines():
@@ -61,10 +69,34 @@ def fetch_contents(folder):
     return releases[0], [path for _, _, path in sorted(lists)]
 
 
+def fetch_package(folder, package):
+    """Path of the .deb of `package` in `folder`, an existing one, which apt fills. DataError, with apt's reason, if it cannot be had."""
+    if shutil.which("apt-get") is None:
+        raise DataError("apt-get is not here")
+    configuration = _private(folder, _PACKAGES)
+    failures = _apt(configuration, "update").stderr.splitlines()
+    failures += _apt(configuration, "download", package).stderr.splitlines()
+    found = sorted(folder.glob("*.deb"))
+    if not found:
+        reasons = [line for line in failures if line.startswith("E:")]
+        raise DataError(f"apt-get download {package}: {reasons[0] if reasons else 'no file came'}")
+    return found[0]
+
+
+def _private(folder, targets):
+    """Path of the configuration by which apt keeps everything in `folder` and knows only these index targets."""
+    for name in ("state/lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    configuration = folder / "apt.conf"
+    configuration.write_text((_PRIVATE + targets).format(folder=folder))
+    return configuration
+
+
 def _apt(configuration, *arguments):
-    """The finished process. A source that fails is no reason to stop as long as the lists are there."""
+    """The finished process. A source that fails is no reason to stop as long as what is wanted is there."""
     command = ["apt-get", "-q", "-c", str(configuration), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"})
+    env = os.environ | {"LC_ALL": "C"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=configuration.parent, env=env)
 
 
-__all__ = ["fetch_contents"]
+__all__ = ["fetch_contents", "fetch_package"]

@@ -34,20 +34,8 @@ class Assembly:
         self.parts.mkdir(exist_ok=True)
 
     def stage(self, work):
-        """work() on this rank, then the barrier. If a rank failed, every rank raises DataError with the first one's message."""
-        result, cause = None, None
-        try:
-            result = work()
-        except (DataError, OSError) as error:
-            cause = error
-            (self.folder / f"{self.rank:05d}.failed").write_text(str(error))
-        self.barrier()
-        failed = min(self.folder.glob("*.failed"), default=None)
-        message = failed.read_text() if failed else None
-        self.barrier()  # nobody goes on, and perhaps clears up, before all have read
-        if failed:
-            raise DataError(message) from cause
-        return result
+        """work() on this rank, then the barrier: the function `stage`, here."""
+        return stage(self.folder, self.rank, self.barrier, work)
 
     def produce(self, *works):
         """One stage for each: work(part) calls part.add for this rank's rows, in their order. Returns what the last work returns."""
@@ -123,6 +111,23 @@ class Assembly:
         cache.write_meta(self.folder, meta)
 
 
+def stage(folder, rank, barrier, work):
+    """work() on this rank, then the barrier. If a rank failed, every rank raises DataError with the first one's message."""
+    result, cause = None, None
+    try:
+        result = work()
+    except (DataError, OSError) as error:
+        cause = error
+        (folder / f"{rank:05d}.failed").write_text(str(error))
+    barrier()
+    failed = min(folder.glob("*.failed"), default=None)
+    message = failed.read_text() if failed else None
+    barrier()  # nobody goes on, and perhaps clears up, before all have read
+    if failed:
+        raise DataError(message) from cause
+    return result
+
+
 def share(total, rank, size):
     """(start, stop): the contiguous share of `rank` of `total` things, shares differing by at most one."""
     return total * rank // size, total * (rank + 1) // size
@@ -172,4 +177,4 @@ def _overwrite(file, at, array):
     file.flush()
 
 
-__all__ = ["Assembly", "hash_split", "share"]
+__all__ = ["Assembly", "hash_split", "share", "stage"]

@@ -1,4 +1,7 @@
-"""CSR, Prepared and Dataset: what a data set is before, while and after it is prepared. No MPI here: ranks meet at `barrier`."""
+"""CSR, Prepared and Dataset: what a data set is before, while and after it is prepared. No MPI here: ranks meet at `barrier`.
+
+The splits of a data set are two CSRs, or two Tables (table.py) if its task is one of TABLE_TASKS.
+"""
 
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar
@@ -8,8 +11,10 @@ import numpy as np
 from ..configured import Configured
 from ..errors import ConfigError, DataError, unknown
 from .guard import Guard
+from .table import Table
 
-TASKS = ("classification", "regression")
+TABLE_TASKS = ("images", "text")
+TASKS = ("classification", "regression", *TABLE_TASKS)
 LAYOUTS = ("frequency", "hashed", "source")
 """How feature ids are numbered: by descending frequency in the training rows (ties by source id), by a seeded permutation, or as
 the source has them. It decides how far apart the keys of a gradient lie, so every data set that offers it says which was used."""
@@ -71,13 +76,14 @@ class CSR:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Prepared:
-    """A data set ready for training. task: "classification" or "regression". meta: what meta.json of the cache says.
+    """A data set ready for training. task: one of TASKS. meta: what meta.json of the cache says.
 
+    n_features: ids of a CSR, bytes of an image, or 256, the values of a byte of text.
     guard: the files behind the arrays; None if there are none.
     """
 
-    train: CSR
-    test: CSR
+    train: CSR | Table
+    test: CSR | Table
     n_features: int
     task: str
     meta: dict = field(default_factory=dict)
@@ -94,7 +100,7 @@ class Dataset(Configured):
 
     @property
     def task(self):
-        """ "classification" or "regression"."""
+        """One of TASKS."""
         return "classification"
 
     def identity(self):

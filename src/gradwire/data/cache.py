@@ -1,6 +1,7 @@
 """Where prepared data sets lie: one folder each, arrays as .npy that every rank maps read-only, and meta.json.
 
-    <root>/<name>-<hash of the options>/{train,test}_{indptr,indices,values,labels}.npy    (no values when all are 1)
+    <root>/<name>-<hash of the options>/{train,test}_{indptr,indices,values,labels}.npy    CSR; no values when all are 1
+    <root>/<name>-<hash of the options>/{train,test}_{inputs,labels}.npy                   Table; no labels of text
     <root>/<name>-<hash of the options>/meta.json
 
 A data set is prepared in a folder beside it, NAME.partial, that is renamed when everything is there; a lock file keeps two jobs
@@ -21,8 +22,9 @@ import xxhash
 from .. import npy, regular
 from ..errors import DataError
 from ..gradient import MAX_DIM
-from .base import CSR, TASKS, Prepared
+from .base import CSR, TABLE_TASKS, TASKS, Prepared
 from .guard import Guard
+from .table import Table, table_features
 
 FORMAT = 1
 SPLITS = ("train", "test")
@@ -139,16 +141,19 @@ def read(path):
     guard = Guard(
         path, [(path / f"{split}_{name}.npy", array) for split in SPLITS for name, array in mapped[split].items() if array is not None]
     )
-    train, test = (_csr(path, split, mapped[split], meta) for split in SPLITS)
+    split_of = _table if meta["task"] in TABLE_TASKS else _csr
+    train, test = (split_of(path, split, mapped[split], meta) for split in SPLITS)
     return Prepared(train, test, meta["n_features"], meta["task"], meta, guard)
 
 
 def _map_split(path, split, meta):
-    """Name → array of one split's files, mapped; None for values that are all 1."""
+    """Name → array of one split's files, mapped; None for values that are all 1, and labels of text."""
     arrays = {}
-    for name in ("indptr", "indices", "values", "labels"):
+    is_table = meta["task"] in TABLE_TASKS
+    optional = "labels" if is_table else "values"
+    for name in ("inputs", "labels") if is_table else ("indptr", "indices", "values", "labels"):
         file = path / f"{split}_{name}.npy"
-        if name == "values" and file.name not in meta["files"]:
+        if name == optional and file.name not in meta["files"]:
             arrays[name] = None
             continue
         try:
@@ -166,6 +171,18 @@ def _csr(path, split, arrays, meta):
     if csr.nnz != len(csr.indices):
         raise _damaged(path, path / f"{split}_indptr.npy", f"expected offsets from 0 to {len(csr.indices)}, got {csr.nnz} entries")
     return csr
+
+
+def _table(path, split, arrays, meta):
+    try:
+        table = Table(**arrays, width=meta.get("width"), overlap=meta.get("overlap"))
+        table.check_classes(meta.get("classes"))
+        features = table_features(table)
+        if (meta["task"], meta["n_features"]) != features or not table.n_rows:
+            raise DataError(f"expected rows of {features[0]} with {features[1]} features, as the arrays are")
+    except DataError as error:
+        raise _damaged(path, path / f"{split}_inputs.npy", str(error)) from error
+    return table
 
 
 def _damaged(path, file, what):

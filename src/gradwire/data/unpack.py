@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import shutil
 import tarfile
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from ..errors import DataError
 
 _BLOCK = 1 << 20
-_PACKED = {b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open}
+_GZIP = b"\x1f\x8b"
+_PACKED = {b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, _GZIP: gzip.open}
 
 
 def unpack(path, target, member=None):
@@ -27,6 +29,19 @@ def unpack(path, target, member=None):
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
         hint = "" if getattr(error, "errno", None) else "; remove it to have it downloaded again"  # errno: no room, no permission
         raise DataError(f"cannot unpack {path}: {error or type(error).__name__}{hint}") from error
+
+
+def gunzipped(content, most):
+    """`content` (bytes), unpacked if gzip has packed it. DataError if it is damaged, or of more than `most` bytes."""
+    try:
+        if content.startswith(_GZIP):
+            with gzip.open(io.BytesIO(content)) as file:
+                content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot be unpacked: {error}") from error
+    if len(content) > most:
+        raise DataError(f"expected at most {most} bytes, got more")
+    return content
 
 
 @contextmanager
@@ -51,4 +66,4 @@ def _opened(path, member):
             yield archive.extractfile(found)
 
 
-__all__ = ["unpack"]
+__all__ = ["gunzipped", "unpack"]
