@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradwire import ConfigError, IncompatibleError, config
+from gradwire.blocks import Block
 from gradwire.settings import parse_override
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -212,6 +213,68 @@ def test_nested_and_dotted_sweeps_are_the_same(write):
     assert dotted == nested and [run.seed for run in nested] == [1, 2]
 
 
+CASES = """
+[[case]]
+codec.uplink = "none"
+collective.name = "allreduce"
+[[case]]
+codec.uplink = "natural"
+codec.error_feedback = true
+[sweep]
+optimizer.lr = [0.1, 0.2]
+"""
+
+
+def cases_of(path, *overrides, codec=None):
+    runs = config.load(path, overrides, codec=codec).runs()
+    return [(run.uplink, run.collective["name"], run.error_feedback, run.optimizer["options"]["lr"]) for run in runs]
+
+
+def test_cases_are_settings_that_go_together(write):
+    path = write(TOY + CASES)
+    plain = [("none", "allreduce", False, lr) for lr in (0.1, 0.2)]
+    natural = [("natural", "gather_bcast", True, lr) for lr in (0.1, 0.2)]
+    assert cases_of(path) == plain + natural
+    assert cases_of(path, "optimizer.lr=0.5") == [(*case[:3], 0.5) for case in (plain[0], natural[0])]
+    assert cases_of(path, "collective.name=allgather") == [(run[0], "allgather", *run[2:]) for run in plain + natural]
+    assert cases_of(path, codec="bf16") == [("bf16", "gather_bcast", False, lr) for lr in (0.1, 0.2)]
+
+
+def test_cases_that_an_override_makes_the_same_are_one(write):
+    text = TOY + '[[case]]\ncollective.name = "allreduce"\n[[case]]\ncollective.name = "allgather"\n'
+    assert len(config.load(write(text)).runs()) == 2
+    assert [run.collective["name"] for run in config.load(write(text), ["collective.name=allgather"]).runs()] == ["allgather"]
+
+
+def test_bad_cases(write):
+    for text, error in (
+        ("[[case]]\nrun.seed = 1\n[sweep]\nrun.seed = [2]", r"run.seed: expected it in \[\[case\]\] or in \[sweep\], got both"),
+        ("[[case]]\nseed = 1", "case: expected section.key, got 'seed'"),
+        ("[case]\nrun.seed = 1", r"case: expected tables, each \[\[case\]\], got"),
+        ("[[case]]\nrun.sead = 1", "unknown key 'run.sead'"),
+    ):
+        with pytest.raises(ConfigError, match=error):
+            config.load(write(TOY + text))
+
+
+def test_granularity_and_what_it_needs(write):
+    run = config.load(write(TOY), ["codec.granularity=tensor", "codec.uncompressed_below=9"], codec="natural").runs()[0]
+    assert (run.granularity, run.uncompressed_below) == ("tensor", 9)
+    assert config.load(write(run.toml())).runs()[0].run_id == run.run_id
+    codec, downlink = run.codecs_at(0, (Block("a", 0, (10,)), Block("b", 10, (5,))))
+    assert codec.spec == "natural in 2 blocks" and downlink is None
+    with pytest.raises(IncompatibleError, match="reduce_scatter cuts gradients into parts"):
+        config.load(write(run.toml()), ["collective.name=reduce_scatter"]).runs()[0].check(2)
+    with pytest.raises(IncompatibleError, match="expected a codec that can code blocks apart"):
+        config.load(write(run.toml()), codec="intsgd").runs()[0].check(2)
+    with pytest.raises(ConfigError, match='uncompressed_below: expected codec.granularity = "layer" or "tensor" beside it, got "flat"'):
+        config.load(write(TOY), ["codec.uncompressed_below=9"])
+    with pytest.raises(ConfigError, match="codec.granularity: expected one of flat, layer, tensor, got 'row'"):
+        config.load(write(TOY), ["codec.granularity=row"])
+    with pytest.raises(ConfigError, match='run.divergence: expected "error" or "record", got \'ignore\''):
+        config.load(write(TOY), ["run.divergence=ignore"])
+
+
 def test_repeats_differ_in_seed_and_come_after_the_sweep(write):
     text = TOY + 'repeats = 2\nseed = 5\n[sweep]\ncodec.uplink = ["none", "adam-sparse"]'
     runs = config.load(write(text)).runs()
@@ -302,7 +365,7 @@ def test_set_replaces_the_other_one_of_two_exclusive_keys(write):
         ("epochs = 3", "epochs = 3\nbatch_ratio = nan", "run.batch_ratio: expected a number in (0, 1] (share of one rank's rows), got nan"),
         ("epochs = 3", "epochs = 3\nseed = -1", "run.seed: expected an integer ≥ 0, got -1"),
         ("epochs = 3", "epochs = 3\nseed = 2024-01-01", "run.seed: expected an integer ≥ 0, got datetime.date(2024, 1, 1)"),
-        ("[model]", "[modle]", "unknown section 'modle' (did you mean 'model'?); known: codec, collective, data, model, optimizer, run, sweep"),
+        ("[model]", "[modle]", "unknown section 'modle' (did you mean 'model'?); known: case, codec, collective, data, model, optimizer, run, sweep"),
         ('"adam-sparse"', "3", "codec.uplink: expected a string, got 3"),
         ('"adam-sparse"', '"adam-spares"', "codec.uplink: unknown codec or part 'adam-spares' (did you mean 'adam-sparse'?)"),
         ('"adam-sparse"', '"adam-sparse"\ndownlink = "nno"', "codec.downlink: unknown codec or part 'nno'"),
@@ -403,7 +466,8 @@ def test_the_experiments_of_the_repository_are_legal_and_have_their_baselines(pa
     for chosen in found:
         chosen.check(4)
     specs = {chosen.uplink for chosen in found}
-    assert specs & {"bf16", "fp16"} and (path.stem == "overlap" or "adam-sparse" in specs)  # overlap compares slices, not codecs
+    uncompressed = "none" if path.stem.startswith("neural") else "adam-sparse"  # dense gradients or sparse ones
+    assert specs & {"bf16", "fp16"} and (path.stem == "overlap" or uncompressed in specs)  # overlap compares slices, not codecs
 
 
 def test_no_experiments_at_all(write, tmp_path, monkeypatch):
@@ -550,7 +614,7 @@ def test_overrides_that_nobody_would_write_are_refused(text):
     from gradwire import settings
 
     with pytest.raises(ConfigError):
-        settings.override({}, {}, text)
+        settings.override({}, {}, [], text)
 
 
 def test_a_sweep_of_more_runs_than_anybody_waits_for():

@@ -6,6 +6,7 @@
     [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), local_steps, vnmse_samples, checkpoint_every,
           train_loss_rows, divergence
     [sweep] section.key = [values]: the Cartesian product of all lists, the last one varies fastest
+    [[case]] section.key = value: settings that go together, as often as wanted; each is combined with the whole sweep
 
 The options of [data], [model], [optimizer] and [collective] are the fields of the plug-in's dataclass, checked against its
 annotations. Every wrong key and value is a ConfigError of one line that names section.key, what was expected and what came.
@@ -195,14 +196,15 @@ def load(path, overrides=(), codec=None, ranks=None):
         settings = _settings.read(path)
         checked(ExperimentFile, "", settings)
         sweep = _settings.take_sweep(settings)
+        cases = _settings.take_cases(settings, sweep)
     except ConfigError as error:
         raise error if str(path) in str(error) else ConfigError(f"{path}: {error}") from error
     for text in overrides:
-        _settings.override(settings, sweep, text)
+        _settings.override(settings, sweep, cases, text)
     if codec is not None:
-        _settings.override_codec(settings, sweep, codec)
+        _settings.override_codec(settings, sweep, cases, codec)
     try:
-        configs = _configs(path.stem, settings, sweep, ranks)
+        configs = _configs(path.stem, settings, sweep, cases, ranks)
         if codec is None and not any(text.replace('"', "").startswith("codec.uplink") for text in overrides):
             _refuse_idle_tables(settings.get("codec", {}), configs)
     except ConfigError as error:
@@ -224,8 +226,8 @@ def plugin(section, settings):
     return {"name": named.name, "options": options}
 
 
-def _configs(name, settings, sweep, ranks):
-    points = [_point(name, point, ranks) for point in _settings.expand(settings, sweep)]
+def _configs(name, settings, sweep, cases, ranks):
+    points = [_point(name, point, ranks) for point in _settings.expand(settings, sweep, cases)]
     configs = [config for repeat in range(max(map(len, points))) for point in points for config in point[repeat : repeat + 1]]
     seen = {}
     for config in configs:

@@ -94,6 +94,7 @@ class ExperimentFile(Section):
     collective: dict = {}
     run: dict = {}
     sweep: dict = {}
+    case: Annotated[list[dict], Field(description="tables, each [[case]]")] = []
 
 
 NAMED = {"data": DataSection, "model": ModelSection, "optimizer": OptimizerSection, "collective": CollectiveSection}

@@ -15,6 +15,7 @@ from .errors import ConfigError, unknown
 EXPERIMENTS = Path("experiments")
 MOST_BYTES, MOST_OVERRIDE, MOST_NESTED, MOST_RUNS = 1 << 20, 10_000, 32, 100_000
 """What no experiment needs more of: bytes of a file, characters of a `--set`, levels of tables and lists, runs of a sweep."""
+_UPLINK = ("codec", "uplink")
 _MOST_EQUALS = 32
 """Signs of which each may be the one behind the key, the others standing in its quotes."""
 _EITHER_OR = {("run", "batch_size"): ("run", "batch_ratio"), ("run", "repeat"): ("run", "repeats")}
@@ -87,11 +88,26 @@ def take_sweep(settings):
     return found
 
 
-def override(settings, sweep, text):
-    """Apply one `--set section.key=value`. A sweep over the key is dropped, and so is the other one of two exclusive keys."""
+def take_cases(settings, sweep):
+    """Remove [[case]] from `settings`; returns [{key path: value}], one for each case, in file order."""
+    cases = [dict(_leaves(case)) for case in settings.pop("case", [])]
+    for path in (path for case in cases for path in case):
+        if len(path) < 2:
+            raise ConfigError(f"case: expected section.key, got {'.'.join(path)!r}")
+        if path in sweep:
+            raise ConfigError(f"{'.'.join(path)}: expected it in [[case]] or in [sweep], got both")
+    return cases
+
+
+def override(settings, sweep, cases, text):
+    """Apply one `--set section.key=value`. A sweep over the key is dropped, what cases say of it too, and so is the other one of two
+    exclusive keys. Cases that are then the same are one."""
     path, value = parse_override(text)
     if len(path) < 2:
         raise ConfigError(f"expected section.key=value, got {text!r}")
+    for case in cases:
+        case.pop(path, None)
+    cases[:] = [case for number, case in enumerate(cases) if case not in cases[:number]]
     if path[0] == "sweep":
         sweep |= take_sweep({"sweep": _nested(path[1:], value)})
         return
@@ -104,19 +120,21 @@ def override(settings, sweep, text):
     put(settings, path, value)
 
 
-def override_codec(settings, sweep, spec):
-    """Apply `--codec SPEC`."""
-    sweep.pop(("codec", "uplink"), None)
-    put(settings, ("codec", "uplink"), spec)
+def override_codec(settings, sweep, cases, spec):
+    """Apply `--codec SPEC`: what cases say is about their own codecs, so those that name one are dropped."""
+    sweep.pop(_UPLINK, None)
+    cases[:] = [case for case in cases if _UPLINK not in case]
+    put(settings, _UPLINK, spec)
 
 
-def expand(settings, sweep):
-    """One settings dict for each point of the Cartesian product; the last key of the file varies fastest."""
-    if (runs := math.prod(map(len, sweep.values()))) > MOST_RUNS:
+def expand(settings, sweep, cases=()):
+    """One settings dict for each case and point of the Cartesian product; the last key of the file varies fastest, cases slowest."""
+    cases = cases or [{}]
+    if (runs := math.prod(map(len, (cases, *sweep.values())))) > MOST_RUNS:
         raise ConfigError(f"sweep: expected at most {MOST_RUNS} runs, got {runs}")
-    for values in itertools.product(*sweep.values()):
+    for case, values in itertools.product(cases, itertools.product(*sweep.values())):
         point = deepcopy(settings)
-        for path, value in zip(sweep, values):
+        for path, value in [*case.items(), *zip(sweep, values)]:
             put(point, path, value)
         yield point
 
