@@ -23,7 +23,7 @@ from fuzz_families import Target, _exact, mutate
 import gradwire as gw
 from gradwire import arrayfile, config, gradients, recorder, settings
 from gradwire._ext import libsvm
-from gradwire.data import cache, svmlight
+from gradwire.data import Table, cache, svmlight
 from gradwire.spec import BUILTIN, lookup
 
 FOLDER = Path(tempfile.mkdtemp(prefix="gradwire-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -282,7 +282,8 @@ class Archives(Target):
 
 
 class Caches(Target):
-    """A prepared data set with one damaged file, its size in meta.json made right; what is accepted is trained on and evaluated."""
+    """A prepared data set with one damaged file, its size in meta.json made right; what is accepted is trained on and evaluated, or, of
+    Tables, all of it taken."""
 
     refusals = gw.DataError
 
@@ -293,21 +294,31 @@ class Caches(Target):
         rng = np.random.default_rng(6)
         self.files = {}
         for split in cache.SPLITS:
-            lengths = rng.integers(0, 6, 20)
-            rows = [np.sort(rng.choice(50, n, replace=False)) for n in lengths]
-            arrays = {
-                "indptr": (np.int64, np.cumsum([0, *lengths])),
-                "indices": (np.uint32, np.concatenate(rows)),
-                "labels": (np.float32, np.sign(rng.normal(size=20))),
-            }
-            arrays |= {"values": (np.float32, rng.normal(size=lengths.sum()))} if spec == "values" else {}
-            for name, (dtype, array) in arrays.items():
+            for name, (dtype, array) in (self._table if spec in ("images", "text") else self._csr)(rng).items():
                 file = self.folder / f"{split}_{name}.npy"
                 cache.write_array(file, dtype, len(array), [array])
                 self.files[file.name] = file.read_bytes()
-        cache.write_meta(self.folder, {"n_features": 50, "task": "classification"})
+        about = {
+            "images": {"n_features": 12, "task": "images", "width": 12, "overlap": 0, "classes": 10},
+            "text": {"n_features": 256, "task": "text", "width": 12, "overlap": 1},
+        }
+        cache.write_meta(self.folder, about.get(spec, {"n_features": 50, "task": "classification"}))
         self.meta = json.loads((self.folder / "meta.json").read_text())
         self.seeds = [*self.files.values()]
+
+    def _csr(self, rng):
+        lengths = rng.integers(0, 6, 20)
+        rows = [np.sort(rng.choice(50, n, replace=False)) for n in lengths]
+        values = {"values": (np.float32, rng.normal(size=lengths.sum()))} if self.name == "values" else {}
+        return values | {
+            "indptr": (np.int64, np.cumsum([0, *lengths])),
+            "indices": (np.uint32, np.concatenate(rows)),
+            "labels": (np.float32, np.sign(rng.normal(size=20))),
+        }
+
+    def _table(self, rng):
+        labels = {"labels": (np.uint8, rng.integers(0, 10, 20))} if self.name == "images" else {}
+        return labels | {"inputs": (np.uint8, rng.integers(0, 256, 20 * 12 + (self.name == "text")))}
 
     def damaged(self, random):
         if random.random() < 0.25:
@@ -333,6 +344,8 @@ class Caches(Target):
         meta = self.meta | {"files": self.meta["files"] | ({name: len(data)} if name != "meta.json" else {})}
         (self.folder / "meta.json").write_bytes(data if name == "meta.json" else json.dumps(meta).encode())
         found = cache.read(self.folder)
+        if isinstance(found.train, Table):
+            return b"".join(split.take(np.arange(split.n_rows)).tobytes() for split in (found.train, found.test)), 10_000
         params = np.zeros(min(found.n_features, 10**6), np.float32)
         results = []
         for split in (found.train, found.test):
@@ -374,7 +387,7 @@ FAMILIES = {
     "spec": (Words, lambda: ["spec", "set", "experiment"]),
     "checkpoint": (Checkpoints, lambda: ["array file"]),
     "npz": (Archives, lambda: ["stored", "deflated"]),
-    "cache": (Caches, lambda: ["ones", "values"]),
+    "cache": (Caches, lambda: ["ones", "values", "images", "text"]),
 }
 FOREIGN = {"hdf5": (RunFiles, lambda: ["runs", "gradients"])}
 """Only when asked for: a crash of libhdf5 is no fault of ours."""

@@ -1,4 +1,4 @@
-"""The lists that apt gives, from an apt-get of our own that behaves as asked."""
+"""The lists and packages that apt gives, from an apt-get of our own that behaves as asked."""
 
 import gzip
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradwire.data.apt import fetch_contents
+from gradwire.data.apt import fetch_contents, fetch_package
 from gradwire.errors import DataError
 
 SCRIPT = """#!/bin/sh
@@ -16,6 +16,7 @@ lists=$(sed -n 's/^Dir::State::lists "\\(.*\\)\\/";$/\\1/p' "$3")
 [ -d "$lists/partial" ] || { echo "E: no $lists/partial" >&2; exit 100; }
 case $4 in
 update) for target in $LISTS; do [ "$GONE" ] || cp "$SOURCE" "$lists/${target##*,}"; done; [ -z "$SAYS" ] || echo "$SAYS" >&2; exit "${CODE:-0}" ;;
+download) echo "$5" > asked; [ -z "$SAYS" ] || echo "$SAYS" >&2; [ "$GONE" ] || cp "$SOURCE" "${5}_1_all.deb" ;;
 indextargets) for target in $LISTS; do echo "${target%,*}" | tr , '\\t' | tr '\\n' '\\t'; echo "$lists/${target##*,}"; done ;;
 esac
 """
@@ -81,15 +82,47 @@ def test_without_apt_the_error_says_what_helps(tmp_path, monkeypatch):
         fetch_contents(tmp_path)
 
 
-def test_a_real_apt_understands_the_configuration(tmp_path):
+def test_a_package_is_downloaded_into_the_folder(apt, tmp_path):
+    folder = apt([])
+    assert fetch_package(folder, "made-up") == folder / "made-up_1_all.deb"
+    assert (folder / "asked").read_text() == "made-up\n"
+    assert (folder / "made-up_1_all.deb").read_bytes() == (tmp_path / "source.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        ("W: a warning\nE: Unable to locate package made-up", "apt-get download made-up: E: Unable to locate package made-up"),
+        ("", "apt-get download made-up: no file came"),
+    ],
+)
+def test_a_package_that_does_not_come_has_a_reason(apt, says, message):
+    with pytest.raises(DataError, match=message):
+        fetch_package(apt([], GONE="1", SAYS=says), "made-up")
+
+
+def test_without_apt_there_is_no_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DataError, match="apt-get is not here"):
+        fetch_package(tmp_path, "made-up")
+
+
+@pytest.mark.parametrize("targets", ["_CONTENTS", "_PACKAGES"])
+def test_a_real_apt_understands_the_configuration(tmp_path, targets):
     """Without any source there is nothing to fetch and nothing to fail."""
     if not Path("/usr/bin/apt-get").exists():
         pytest.skip("no apt-get here")
     from gradwire.data import apt
 
-    configuration = apt._private(tmp_path, apt._CONTENTS + 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n')
+    configuration = apt._private(
+        tmp_path, getattr(apt, targets) + 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n'
+    )
     dump = subprocess.run(["apt-config", "-c", configuration, "dump"], capture_output=True, text=True, check=True).stdout
     assert f'Dir::State::lists "{tmp_path}/state/lists/";' in dump
-    assert 'Gradwire-Contents::MetaKey "$(COMPONENT)/Contents-$(ARCHITECTURE)";' in dump
+    key = {
+        "_CONTENTS": 'Gradwire-Contents::MetaKey "$(COMPONENT)/Contents-$(ARCHITECTURE)";',
+        "_PACKAGES": 'Packages::MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages";',
+    }
+    assert key[targets] in dump
     done = apt._apt(configuration, "update")
     assert (done.returncode, done.stderr) == (0, "")

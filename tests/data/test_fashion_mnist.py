@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import gradwire.data as data
+from gradwire import config, training
 from gradwire.data import cache, debian, fashion_mnist
 from gradwire.data.fashion_mnist import FILES, FashionMNIST
-from gradwire.errors import ConfigError, DataError
+from gradwire.errors import ConfigError, DataError, IncompatibleError
 
 
 def idx_file(array):
@@ -126,6 +127,17 @@ def test_without_the_package_the_error_says_what_to_do(tmp_path, monkeypatch):
     expected = r"\(apt-get is not here\); put its four files train-images-idx3-ubyte.gz, .* and set folder = \"FOLDER\".*GRADWIRE_CACHE"
     with pytest.raises(DataError, match=expected):
         data.load(FashionMNIST(), tmp_path)
+
+
+@pytest.mark.parametrize("model", ["logistic", "svm", "linear"])
+def test_a_linear_model_refuses_images(folder, tmp_path, monkeypatch, model):
+    from mpi4py import MPI
+
+    monkeypatch.setenv("GRADWIRE_CACHE", str(tmp_path / "cache"))
+    options = f'[data]\nname = "fashion-mnist"\nfolder = "{folder}"\n[model]\nname = "{model}"\n[optimizer]\nlr = 0.1\n'
+    (tmp_path / "trial.toml").write_text(options + "[run]\nepochs = 1\nbatch_size = 2\n")
+    with pytest.raises(IncompatibleError, match=f"model {model} is for .*, data fashion-mnist is for images"):
+        training.Training(config.load(tmp_path / "trial.toml").runs()[0], MPI.COMM_SELF)
 
 
 @pytest.mark.parametrize("change", [{"train_rows": -1}, {"train_rows": 60_001}, {"train_rows": True}, {"folder": 3}])

@@ -63,6 +63,13 @@ def test_an_installed_package_is_read_without_importing_it(tmp_path, monkeypatch
     assert "made_up" not in sys.modules
 
 
+def test_a_checksum_of_none_is_the_callers_business(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch)
+    assert pypi.read(REQUIREMENT, {FILE: None}, ARCHIVE) == {FILE: CONTENT}
+    with pytest.raises(DataError, match="expected first.csv of made-up-tables==1.2 with sha256 abc, got "):
+        pypi.read(REQUIREMENT, {FILE: "abc"}, ARCHIVE)
+
+
 @pytest.mark.parametrize("other", [{"version": "1.3"}, {"file": "made_up/tables/second.csv"}])
 def test_another_version_or_an_incomplete_installation_is_not_used(tmp_path, monkeypatch, other):
     install(tmp_path, monkeypatch, **other)

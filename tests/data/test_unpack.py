@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from gradwire.data.unpack import unpack
+from gradwire.data.unpack import gunzipped, unpack
 from gradwire.errors import DataError
 
 CONTENT = bytes(range(256)) * 400
@@ -79,3 +79,23 @@ def test_what_is_not_the_archives_fault_is_not_blamed_on_it(tmp_path):
     with pytest.raises(DataError, match="cannot unpack .*No such file or directory.*") as raised:
         unpack(tmp_path / "packed", tmp_path / "nowhere" / "text")
     assert "remove it" not in str(raised.value)
+
+
+def test_bytes_are_gunzipped_or_left_as_they_are():
+    assert gunzipped(gzip.compress(CONTENT), len(CONTENT)) == gunzipped(CONTENT, len(CONTENT)) == CONTENT
+    assert gunzipped(b"", 0) == b""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(CONTENT), f"expected at most {len(CONTENT) - 1} bytes, got more"),
+        (CONTENT, f"expected at most {len(CONTENT) - 1} bytes, got more"),
+        (gzip.compress(CONTENT[:5000])[:-1], "cannot be unpacked: "),
+        (gzip.compress(b"short")[:-8] + bytes(8), "cannot be unpacked: .*CRC"),
+        (b"\x1f\x8b junk", "cannot be unpacked: "),
+    ],
+)
+def test_bytes_that_are_damaged_or_too_many_are_refused(content, message):
+    with pytest.raises(DataError, match=message):
+        gunzipped(content, len(CONTENT) - 1)

@@ -1,7 +1,7 @@
 """Data sets: prepared once into a memory-mapped cache, checked before any training.
 
     dataset = gradwire.one("datasets", "flights(layout=hashed)")
-    prepared = gradwire.data.load(dataset)          # prepares when missing; prepared.train is a CSR
+    prepared = gradwire.data.load(dataset)          # prepares when missing; prepared.train is a CSR, or a Table
     gradwire.data.describe(dataset)                 # rows, features, source … of a prepared data set
 
 No MPI here: parallel callers give rank, size and a barrier, and every rank calls `load`.
