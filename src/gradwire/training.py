@@ -16,6 +16,7 @@ import numpy as np
 
 from . import data, environment
 from ._ext import rows as _rows
+from .blocks import Block
 from .cautions import cautions
 from .checkpoint import Checkpoint, Place
 from .codecs.feedback import ErrorFeedback, regrouped
@@ -43,6 +44,8 @@ class Training:
         if not self.model.takes(prepared.task):
             raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
         self.collective = config.build_collective()
+        self.blocks = (Block("", 0, (self.dim,)),)
+        self.memory = self.collective.memory(self.dim, self.blocks)
         self.feedback = ErrorFeedback(self.dim, config.momentum, config.momentum_masking) if config.error_feedback else None
         self.exchange = self._exchange(0)
         self.params = self.model.init(self.dim, config.seed)
@@ -59,7 +62,7 @@ class Training:
         downlink = None if self.config.downlink == "same" else self.config.downlink
         self.watch.reset()
         codec = self.config.uplink_at(epoch)
-        return Exchange(self.comm, codec, self.collective, downlink=downlink, feedback=self.feedback, watch=self.watch)
+        return Exchange(self.comm, codec, self.collective, downlink=downlink, feedback=self.feedback, memory=self.memory, watch=self.watch)
 
     def epoch(self, epoch, progress, record=0, *, first=0, interruption=None):
         """The steps of one epoch from `first` on, until a signal; returns how many are done in all, and of the gradients that this rank
@@ -150,6 +153,7 @@ class Training:
         optimizer = {f"optimizer/{name}": value for name, value in self.state.items()}
         shared, private = {"params": self.params}, {} if self.feedback is None else self.feedback.state()
         (private if self.local else shared).update(optimizer)
+        shared |= self._remembered()
         return shared, private | ({f"tally/{name}": value for name, value in self.tally.state().items()} if within else {})
 
     def restore(self, shared, private, others=()):
@@ -157,7 +161,7 @@ class Training:
 
         DataError if it is of another run; IncompatibleError if what ranks had of their own means nothing to another number of them.
         """
-        wanted = {"params", *(f"optimizer/{name}" for name in self.state)} | self._owed()
+        wanted = {"params", *(f"optimizer/{name}" for name in self.state), *self._remembered()} | self._owed()
         for kept in others or [private]:
             if missing := wanted - shared.keys() - kept.keys():
                 raise DataError(f"expected a checkpoint with {', '.join(sorted(missing))}, got one without")
@@ -176,7 +180,13 @@ class Training:
                 self.state[name] = type(value)(kept)
         if self.feedback is not None:
             self.feedback.restore(stored)
+        if self.memory is not None:
+            self.memory.restore({name: stored[f"memory/{name}"] for name in self.memory.state()})
         self.begun = {name.removeprefix("tally/"): value for name, value in stored.items() if name.startswith("tally/")}
+
+    def _remembered(self):
+        """Name → array of what the collective hands on from step to step."""
+        return {} if self.memory is None else {f"memory/{name}": array for name, array in self.memory.state().items()}
 
     def _owed(self):
         """Names without which a checkpoint has nothing of this run's error feedback."""
