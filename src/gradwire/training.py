@@ -46,7 +46,9 @@ class Training:
         self.collective = config.build_collective()
         self.blocks = (Block("", 0, (self.dim,)),)
         self.memory = self.collective.memory(self.dim, self.blocks)
-        self.feedback = ErrorFeedback(self.dim, config.momentum, config.momentum_masking) if config.error_feedback else None
+        self.feedback = (
+            ErrorFeedback(self.dim, config.momentum, config.momentum_masking, config.clip_norm) if config.error_feedback else None
+        )
         self.exchange = self._exchange(0)
         self.params = self.model.init(self.dim, config.seed)
         self.state = self.optimizer.init(self.dim)

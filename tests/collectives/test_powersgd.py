@@ -280,7 +280,7 @@ def test_memories_of_others_are_refused(comm):
     with pytest.raises(gw.IncompatibleError, match="a memory for dim 912 got a gradient of dim 5"):
         gw.average(comm, gw.Gradient([1.0], 5, [1]), "none", "powersgd", memory=memory)
     with pytest.raises(
-        gw.IncompatibleError, match=r"powersgd\(columns=3\): expected a memory that it has made, got Memory\(powersgd, dim=912, 1 matrices"
+        gw.IncompatibleError, match=r"powersgd\(columns=3\): expected a memory that it has made, got Memory\(powersgd, dim=912, 2 matrices"
     ):
         gw.average(comm, draw(0, 0), "none", "powersgd(columns=3)", memory=memory)
     with pytest.raises(gw.IncompatibleError, match="allgather keeps nothing from one step to the next, got Memory"):

@@ -134,7 +134,7 @@ class Exchange:
     def prepare(self, gradient):
         """Make `encoded` of the gradient: plus the residual, and dense if the collective wants that."""
         if self.feedback is not None:
-            gradient = self.feedback.compensate(gradient)
+            gradient = self.feedback.compensate(gradient, self.comm.size)
         if self.collective.needs_dense and not self.codec.shares_keys:
             gradient = densify(gradient, getattr(self.codec, "force", False), self.collective.name)
         self.encoded = gradient
