@@ -138,16 +138,21 @@ def test_error_feedback_of_a_name_holds_for_its_variants_unless_they_are_named(w
     monkeypatch.setattr(config, "_codec_spec", lambda where, text: text)
     assert config._of_codec("error_feedback", {"zipml": True}, "zipml(bits=16)") is True
     assert config._of_codec("error_feedback", {"zipml": True, "zipml(bits=16)": False}, "zipml(bits=16)") is False
-    assert [config._of_codec(key, {}, "zipml") for key in ("error_feedback", "momentum", "warmup_epochs")] == [False, 0.0, 0]
+    assert [config._of_codec(key, {}, "zipml") for key in ("error_feedback", "momentum", "clip_norm", "warmup_epochs")] == [
+        False,
+        0.0,
+        0.0,
+        0,
+    ]
 
 
 DGC = "[codec]\nuplink = 'topk(ratio=0.001)'\nerror_feedback = true\n"
 
 
 def test_momentum_and_warm_up(write):
-    text = TOY.replace('[codec]\nuplink = "adam-sparse"\n', DGC + "momentum = 0.9\nwarmup_epochs = 4\n")
+    text = TOY.replace('[codec]\nuplink = "adam-sparse"\n', DGC + "momentum = 0.9\nclip_norm = 2\nwarmup_epochs = 4\n")
     run = one(write(text))
-    assert (run.momentum, run.momentum_masking, run.warmup_epochs) == (0.9, True, 4)
+    assert (run.momentum, run.momentum_masking, run.clip_norm, run.warmup_epochs) == (0.9, True, 2.0, 4)
     ratios = [run.codecs_at(epoch, ())[0].sparsifier.ratio for epoch in range(6)]
     assert ratios == pytest.approx([0.2512, 0.0631, 0.01585, 0.00398, 0.001, 0.001], rel=1e-3)
     assert one(write(text), ["codec.momentum_masking=false"]).momentum_masking is False
@@ -155,10 +160,12 @@ def test_momentum_and_warm_up(write):
 
 
 def test_momentum_and_warm_up_of_some_codecs_of_a_sweep(write):
-    table = "error_feedback = { topk = true }\nmomentum = { topk = 0.9 }\nwarmup_epochs = { topk = 2 }\n[sweep]\n"
+    table = (
+        "error_feedback = { topk = true }\nmomentum = { topk = 0.9 }\nclip_norm = { topk = 0.5 }\nwarmup_epochs = { topk = 2 }\n[sweep]\n"
+    )
     text = TOY.replace('uplink = "adam-sparse"\n', table + 'codec.uplink = ["none", "topk(ratio=0.1)", "topk(ratio=0.2)"]\n')
-    found = [(run.error_feedback, run.momentum, run.warmup_epochs) for run in config.load(write(text)).runs()]
-    assert found == [(False, 0.0, 0), (True, 0.9, 2), (True, 0.9, 2)]
+    found = [(run.error_feedback, run.momentum, run.clip_norm, run.warmup_epochs) for run in config.load(write(text)).runs()]
+    assert found == [(False, 0.0, 0.0, 0), (True, 0.9, 0.5, 2), (True, 0.9, 0.5, 2)]
 
 
 def test_options_that_do_nothing_leave_the_run_id_as_it_was(write):
@@ -169,17 +176,18 @@ def test_options_that_do_nothing_leave_the_run_id_as_it_was(write):
     nothing = [
         "codec.momentum=0",
         "codec.momentum_masking=false",
+        "codec.clip_norm=0",
         "codec.warmup_epochs=0",
         "run.local_steps=1",
         "optimizer.warmup_epochs=0",
     ]
     assert one(path).run_id == one(path, nothing).run_id == "topk-adaptive-fp32-73b7d530-r0"
     feedback = "codec.error_feedback=true"
-    options = ["codec.momentum=0.9", "codec.warmup_epochs=1", "run.local_steps=2", "optimizer.warmup_epochs=1"]
-    assert len({one(path, [feedback, option]).run_id for option in ["run.seed=0", *options]}) == 5
+    options = ["codec.momentum=0.9", "codec.warmup_epochs=1", "run.local_steps=2", "optimizer.warmup_epochs=1", "codec.clip_norm=0.5"]
+    assert len({one(path, [feedback, option]).run_id for option in ["run.seed=0", *options]}) == 6
     tables = [tomllib.loads(one(path, [feedback, option]).toml()) for option in options]
     assert [tables[0]["codec"]["momentum"], tables[1]["codec"]["warmup_epochs"]] == [0.9, 1]
-    assert [tables[2]["run"]["local_steps"], tables[3]["optimizer"]["warmup_epochs"]] == [2, 1]
+    assert [tables[2]["run"]["local_steps"], tables[3]["optimizer"]["warmup_epochs"], tables[4]["codec"]["clip_norm"]] == [2, 1, 0.5]
     assert one(path, ["optimizer.warmup_epochs=1"]).build_optimizer().warmup_epochs == 1
 
 
@@ -264,9 +272,9 @@ def test_granularity_and_what_it_needs(write):
     codec, downlink = run.codecs_at(0, (Block("a", 0, (10,)), Block("b", 10, (5,))))
     assert codec.spec == "natural in 2 blocks" and downlink is None
     with pytest.raises(IncompatibleError, match="reduce_scatter cuts gradients into parts"):
-        config.load(write(run.toml()), ["collective.name=reduce_scatter"]).runs()[0].check(2)
+        config.load(write(TOY), ["codec.granularity=layer", "collective.name=reduce_scatter"], codec="natural").runs()[0].check(2)
     with pytest.raises(IncompatibleError, match="expected a codec that can code blocks apart"):
-        config.load(write(run.toml()), codec="intsgd").runs()[0].check(2)
+        config.load(write(TOY), ["codec.granularity=layer"], codec="intsgd").runs()[0].check(2)
     with pytest.raises(ConfigError, match='uncompressed_below: expected codec.granularity = "layer" or "tensor" beside it, got "flat"'):
         config.load(write(TOY), ["codec.uncompressed_below=9"])
     with pytest.raises(ConfigError, match="codec.granularity: expected one of flat, layer, tensor, got 'row'"):
@@ -377,6 +385,9 @@ def test_set_replaces_the_other_one_of_two_exclusive_keys(write):
         ('"adam-sparse"', '"none"\nerror_feedback = { topk = true }\nmomentum = 0.9', "codec.momentum: expected error feedback for none, whose residual"),
         ('"adam-sparse"', '"topk"\nerror_feedback = true\nmomentum = 1', "codec.momentum: expected a number in [0, 1), or a table of codec = number, got 1"),
         ('"adam-sparse"', '"topk"\nerror_feedback = true\nmomentum = -0.1', "codec.momentum: expected a number in [0, 1)"),
+        ('"adam-sparse"', '"topk"\nclip_norm = 1', "codec.clip_norm: expected error feedback for topk+adaptive+fp32, before whose"),
+        ('"adam-sparse"', '"topk"\nerror_feedback = true\nclip_norm = -1', "codec.clip_norm: expected a number ≥ 0, or a table of codec = number, got -1"),
+        ('"adam-sparse"', '"topk"\nerror_feedback = true\nclip_norm = inf', "codec.clip_norm: expected a number ≥ 0, or a table of codec = number, got inf"),
         ('"adam-sparse"', '"topk"\nmomentum_masking = 1', "codec.momentum_masking: expected true or false, got 1"),
         ('"adam-sparse"', '"none"\nwarmup_epochs = -1', "codec.warmup_epochs: expected an integer ≥ 0, or a table of codec = integer, got -1"),
         ('"adam-sparse"', '"none"\nwarmup_epochs = 2', "codec.warmup_epochs: expected a codec that begins with a sparsifier's ratio (topk, sampled_topk, randomk), got none"),
@@ -436,9 +447,9 @@ def test_wrong_overrides_of_a_file(write, text, message):
     assert message in error_of(write(), [text])
 
 
-@pytest.mark.parametrize("key", ["error_feedback", "momentum", "warmup_epochs"])
+@pytest.mark.parametrize("key", ["error_feedback", "momentum", "clip_norm", "warmup_epochs"])
 def test_an_entry_for_a_codec_that_does_not_run_is_refused(write, key):
-    value = {"error_feedback": "true", "momentum": "0.9", "warmup_epochs": "2"}[key]
+    value = {"error_feedback": "true", "momentum": "0.9", "clip_norm": "1.5", "warmup_epochs": "2"}[key]
     path = write(TOY.replace('uplink = "adam-sparse"', f'uplink = "adam-sparse"\n{key} = {{ fastsgd = {value} }}'))
     assert error_of(path) == (f"{path}: codec.{key}: expected entries for codecs that run, got one for fastsgd; these run: adam-sparse")
     assert config.load(path, codec="natural").runs()[0].uplink == "natural"  # the file's table may be about its own codecs

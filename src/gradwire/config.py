@@ -1,7 +1,7 @@
 """Configuration: an experiment is one TOML file, checked by pydantic, that expands to runs.
 
     [data] name and its options    [model] name and its options    [optimizer] name, lr, lr_decay, warmup_epochs and its options
-    [codec] uplink, downlink, error_feedback, momentum, momentum_masking, warmup_epochs, granularity, uncompressed_below
+    [codec] uplink, downlink, error_feedback, momentum, momentum_masking, clip_norm, warmup_epochs, granularity, uncompressed_below
     [collective] name and its options
     [run] epochs, batch_size or batch_ratio, seed, repeats (or repeat: only that one), local_steps, vnmse_samples, checkpoint_every,
           train_loss_rows, divergence
@@ -37,8 +37,8 @@ _AS_THEY_ARE = ("epochs", "batch_ratio", "local_steps", "vnmse_samples", "checkp
 class RunConfig:
     """One run, complete and checked. data, model, optimizer, collective: {"name": …, "options": every field of the plug-in}.
 
-    uplink, downlink: full specification strings; downlink may be "same". error_feedback, momentum, warmup_epochs: of this uplink.
-    granularity, uncompressed_below: which parts of a gradient the codecs see (codecs/blockwise.py).
+    uplink, downlink: full specification strings; downlink may be "same". error_feedback, momentum, clip_norm, warmup_epochs: of this
+    uplink. granularity, uncompressed_below: which parts of a gradient the codecs see (codecs/blockwise.py).
     local_steps: gradient steps of a rank per exchange. train_loss_rows: of the rows trained on, how many tell the loss; 0: all.
     divergence: what a gradient that is not finite is, "error" or, to "record", a result that ends the run.
     Exactly one of batch_size (rows per rank and step) and batch_ratio (share of a rank's rows) is not None. seed: of this repeat.
@@ -64,6 +64,7 @@ class RunConfig:
     momentum_masking: bool = True
     warmup_epochs: int = 0
     local_steps: int = 1
+    clip_norm: float = 0.0
     granularity: str = "flat"
     uncompressed_below: int = 0
     train_loss_rows: int = 0
@@ -135,7 +136,7 @@ class RunConfig:
                 "uplink": self.uplink,
                 "downlink": self.downlink,
                 "error_feedback": self.error_feedback,
-                **self._added("momentum", "momentum_masking", "warmup_epochs", "granularity", "uncompressed_below"),
+                **self._added("momentum", "momentum_masking", "clip_norm", "warmup_epochs", "granularity", "uncompressed_below"),
             },
             "run": {
                 "epochs": self.epochs,
@@ -237,6 +238,10 @@ def _configs(name, settings, sweep, cases, ranks):
     return tuple(configs)
 
 
+_OF_CODEC = ("error_feedback", "momentum", "clip_norm", "warmup_epochs")
+"""Options of [codec] that may be tables."""
+
+
 def _point(name, settings, ranks):
     """The repeats of one point of the sweep."""
     checked(ExperimentFile, "", settings)
@@ -248,7 +253,7 @@ def _point(name, settings, ranks):
     if codec.uncompressed_below and codec.granularity == "flat":
         raise ConfigError('codec.uncompressed_below: expected codec.granularity = "layer" or "tensor" beside it, got "flat"')
     uplink = _codec_spec("codec.uplink", codec.uplink)
-    settled = {key: _of_codec(key, getattr(codec, key), uplink) for key in ("error_feedback", "momentum", "warmup_epochs")}
+    settled = {key: _of_codec(key, getattr(codec, key), uplink) for key in _OF_CODEC}
     _check_codec_options(uplink, **settled)
     common = {
         "experiment": name,
@@ -294,12 +299,17 @@ def _refuse_idle_tables(given, configs):
                 raise ConfigError(f"codec.{key}: expected entries for codecs that run, got one for {name}; these run: {', '.join(known)}")
 
 
-def _check_codec_options(uplink, error_feedback, momentum, warmup_epochs):
+def _check_codec_options(uplink, error_feedback, momentum, clip_norm, warmup_epochs):
     """Raise ConfigError for an option that this uplink would not heed."""
     if momentum and not error_feedback:
         raise ConfigError(
             f"codec.momentum: expected error feedback for {uplink}, whose residual holds the momentum, got none; set "
             'codec.error_feedback = true, or name the codecs that are to have momentum: momentum = { "topk+natural" = 0.9 }'
+        )
+    if clip_norm and not error_feedback:
+        raise ConfigError(
+            f"codec.clip_norm: expected error feedback for {uplink}, before whose residual gradients are clipped, got none; set "
+            'codec.error_feedback = true, or name the codecs that are to be clipped: clip_norm = { "topk+natural" = 1.0 }'
         )
     _prefixed("codec.warmup_epochs", at_epoch, spec.codec(uplink), 0, warmup_epochs)
 

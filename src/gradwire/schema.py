@@ -47,6 +47,7 @@ class CollectiveSection(PluginSection):
 
 
 _Momentum = Annotated[float, Field(ge=0, lt=1)]
+_Norm = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Epochs = Annotated[int, Field(ge=0)]
 Granularity = Literal[GRANULARITIES]
 
@@ -59,6 +60,7 @@ class CodecSection(Section):
     error_feedback: Annotated[bool | dict[str, bool], Field(description="true, false, or a table of codec = true or false")] = False
     momentum: Annotated[_Momentum | dict[str, _Momentum], Field(description="a number in [0, 1), or a table of codec = number")] = 0.0
     momentum_masking: bool = True
+    clip_norm: Annotated[_Norm | dict[str, _Norm], Field(description="a number ≥ 0, or a table of codec = number")] = 0.0
     granularity: Granularity = Field("flat", description=f"one of {', '.join(GRANULARITIES)}")
     uncompressed_below: int = Field(0, ge=0, description="an integer ≥ 0 (parameters)")
     warmup_epochs: Annotated[_Epochs | dict[str, _Epochs], Field(description="an integer ≥ 0, or a table of codec = integer")] = 0

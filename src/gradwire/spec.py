@@ -92,6 +92,7 @@ BUILTIN = {
         "reduce_scatter": "collectives.reduce_scatter:ReduceScatter",
         "hierarchical": "collectives.hierarchical:Hierarchical",
         "switch": "collectives.switch:Switch",
+        "powersgd": "collectives.powersgd:PowerSGD",
     },
     "models": {
         "logistic": "models.logistic:Logistic",

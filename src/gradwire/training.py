@@ -47,7 +47,10 @@ class Training:
         if config.granularity != "flat" and len(self.blocks) == 1:
             raise IncompatibleError(f'codec.granularity = "{config.granularity}": model {self.model.name} has one tensor; expected "flat"')
         self.collective = config.build_collective()
-        self.feedback = ErrorFeedback(self.dim, config.momentum, config.momentum_masking) if config.error_feedback else None
+        self.memory = self.collective.memory(self.dim, self.blocks)
+        self.feedback = (
+            ErrorFeedback(self.dim, config.momentum, config.momentum_masking, config.clip_norm) if config.error_feedback else None
+        )
         self.exchange = self._exchange(0)
         self.params = self.model.init(self.dim, config.seed)
         self.state = self.optimizer.init(self.dim)
@@ -64,7 +67,7 @@ class Training:
         """The epoch's Exchange: a codec that warms up is another one in each epoch, and so is a downlink that is the same."""
         codec, downlink = self.config.codecs_at(epoch, self.blocks)
         self.watch.reset()
-        return Exchange(self.comm, codec, self.collective, downlink=downlink, feedback=self.feedback, watch=self.watch)
+        return Exchange(self.comm, codec, self.collective, downlink=downlink, feedback=self.feedback, memory=self.memory, watch=self.watch)
 
     def epoch(self, epoch, progress, record=0, *, first=0, interruption=None):
         """The steps of one epoch from `first` on, until a signal; `done` says how many are done then. Returns of the gradients that this
@@ -165,6 +168,7 @@ class Training:
         optimizer = {f"optimizer/{name}": value for name, value in self.state.items()}
         shared, private = {"params": self.params}, {} if self.feedback is None else self.feedback.state()
         (private if self.local else shared).update(optimizer)
+        shared |= self._remembered()
         return shared, private | ({f"tally/{name}": value for name, value in self.tally.state().items()} if within else {})
 
     def restore(self, shared, private, others=()):
@@ -172,7 +176,7 @@ class Training:
 
         DataError if it is of another run; IncompatibleError if what ranks had of their own means nothing to another number of them.
         """
-        wanted = {"params", *(f"optimizer/{name}" for name in self.state)} | self._owed()
+        wanted = {"params", *(f"optimizer/{name}" for name in self.state), *self._remembered()} | self._owed()
         for kept in others or [private]:
             if missing := wanted - shared.keys() - kept.keys():
                 raise DataError(f"expected a checkpoint with {', '.join(sorted(missing))}, got one without")
@@ -191,7 +195,13 @@ class Training:
                 self.state[name] = type(value)(kept)
         if self.feedback is not None:
             self.feedback.restore(stored)
+        if self.memory is not None:
+            self.memory.restore({name: stored[f"memory/{name}"] for name in self.memory.state()})
         self.begun = {name.removeprefix("tally/"): value for name, value in stored.items() if name.startswith("tally/")}
+
+    def _remembered(self):
+        """Name → array of what the collective hands on from step to step."""
+        return {} if self.memory is None else {f"memory/{name}": array for name, array in self.memory.state().items()}
 
     def _owed(self):
         """Names without which a checkpoint has nothing of this run's error feedback."""

@@ -203,6 +203,65 @@ def test_a_bad_masking_is_refused():
         gw.ErrorFeedback(9, 0.9, 1)
 
 
+# Gradient clipping
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_clipping_by_hand(dense):
+    """(3, 4) has the norm 5. For 1 rank and clip_norm 2.5 it is halved; 4 ranks may have 5 each; a residual is not clipped again."""
+    g = gw.Gradient([0.0, 3.0, 0.0, 4.0], 4) if dense else gw.Gradient([3.0, 4.0], 4, [1, 3])
+    feedback = gw.ErrorFeedback(4, clip_norm=2.5)
+    sent = feedback.compensate(g)
+    assert sent.to_dense().tolist() == [0, 1.5, 0, 2] and sent.fresh_nnz == g.nnz
+    assert feedback.compensate(g, ranks=4).to_dense().tolist() == [0, 3, 0, 4]
+    assert feedback.compensate(g, ranks=2).to_dense() == pytest.approx(np.array([0, 3, 0, 4]) / np.sqrt(2))
+    feedback.update(sent, gw.Gradient([], 4, []))
+    assert feedback.compensate(g).to_dense().tolist() == [0, 3, 0, 4]
+    assert g.values.tolist()[-1] == 4, "the gradient is not changed in place"
+
+
+def test_what_is_clipped_goes_into_the_velocity():
+    feedback = gw.ErrorFeedback(5, momentum=0.5, clip_norm=1)
+    for g, v, u in ((8.0, 1, 1), (0.25, 1.75, 0.75), (-8.0, 1.125, -0.625)):
+        sent = feedback.compensate(gw.Gradient([g], 5, [3]))
+        feedback.update(sent, gw.Gradient([], 5, []))
+        assert (feedback.residual[3], feedback.velocity[3]) == (v, u)
+
+
+@given(seed=st.integers(0, 2**32), ranks=st.integers(1, 64), clip=st.floats(1e-6, 1e6), dense=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_clipping_keeps_the_direction_and_bounds_the_norm(seed, ranks, clip, dense):
+    g = draw(np.random.default_rng(seed), dense)
+    sent = gw.ErrorFeedback(DIM, clip_norm=clip).compensate(g, ranks).to_dense().astype(np.float64)
+    norm, most = np.linalg.norm(g.to_dense().astype(np.float64)), clip * np.sqrt(ranks)
+    assert np.linalg.norm(sent) <= min(norm, most) * (1 + 1e-6)
+    assert np.allclose(sent, g.to_dense() * min(1, most / max(norm, 1e-300)), rtol=1e-6, atol=1e-40)
+
+
+def test_values_that_are_not_finite_are_not_clipped_away():
+    for value in (np.nan, np.inf):
+        sent = gw.ErrorFeedback(9, clip_norm=1).compensate(gw.Gradient(np.float32([1, value]), 9, [2, 7]))
+        with pytest.raises(gw.DataError, match=f"got {value} at key 7"):
+            gw.codec("topk").encode(sent, gw.Step())
+
+
+@pytest.mark.parametrize("clip", [-1, float("nan"), float("inf"), True, "1", None])
+def test_a_bad_clip_norm_is_refused(clip):
+    with pytest.raises(gw.ConfigError, match="expected clip_norm as a number ≥ 0"):
+        gw.ErrorFeedback(9, clip_norm=clip)
+
+
+@pytest.mark.ranks(1, 4)
+def test_a_mean_of_independent_gradients_has_about_the_norm_of_clip_norm(comm):
+    """The paper's reason for √P; a rank's own share of the mean, 1/P of its gradient, has norm clip_norm / √P at most."""
+    rng, feedback = np.random.default_rng(comm.rank), gw.ErrorFeedback(100_000, clip_norm=3)
+    g = gw.Gradient(rng.normal(size=100_000).astype(np.float32), 100_000)
+    mean = gw.average(comm, g, "none", "allreduce", feedback=feedback).values
+    assert np.linalg.norm(mean) == pytest.approx(3, rel=0.05)
+    share = feedback.compensate(g, comm.size).values / comm.size
+    assert np.linalg.norm(share) == pytest.approx(3 / np.sqrt(comm.size), rel=1e-5)
+
+
 @pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4), (3, 2), (2, 3), (1, 3), (3, 1)])
 @pytest.mark.parametrize("dense", [False, True])
 def test_another_number_of_ranks_owes_the_same_mean(before, after, dense):

@@ -14,7 +14,8 @@ SPECS = ("none", "fp16", "bf16", "intsgd(bits=16)", "adam-sparse", "zipml", "fas
          "randomk(ratio=0.1, shared=true)+fp16", "randomk(ratio=0.1, shared=true)+integer(bits=32)")  # fmt: skip
 COLLECTIVES = ("allreduce", "allgather", "allgather(slices=3)", "gather_bcast", "reduce_scatter", "reduce_scatter(balance=false)", "hierarchical",
                "hierarchical(per_node=2)", "hierarchical(per_node=2, between=reduce_scatter)", "hierarchical(per_node=3, between=allreduce)",
-               "switch(packet=500, slots=2)", "hierarchical(per_node=2, between=switch)")  # fmt: skip
+               "switch(packet=500, slots=2)", "hierarchical(per_node=2, between=switch)", "powersgd", "powersgd(columns=3, warm_start=false)",
+               "hierarchical(per_node=2, between=powersgd)")  # fmt: skip
 DIM = 3000
 
 
@@ -65,7 +66,7 @@ def test_what_the_ranks_send_is_what_they_have(comm):
     """A lossless codec: the mean of the messages is the mean of the gradients, through every collective."""
     expected = comm.allreduce(gradient(comm.rank).to_dense().astype(np.float64)) / comm.size
     for collective, codec, exchange in exchanges(comm):
-        if codec in ("none", "adam-sparse"):
+        if codec in ("none", "adam-sparse") and "powersgd" not in collective:
             mean = exchange.average(gradient(comm.rank), gw.Step(0, 5, comm.rank)).to_dense()
             assert np.allclose(mean, expected, atol=1e-6), f"{collective} {codec}"
 
@@ -96,7 +97,7 @@ def test_the_ledger_says_what_travelled(comm):
             exchange.average(gradient(comm.rank), gw.Step(0, 1, comm.rank))
         ledger, size = exchange.ledger, comm.size
         up, down = sum(ledger.uplink.values()), sum(ledger.downlink.values())
-        nbytes = sum(sent.message.nbytes for sent in exchange.sent) if "switch" not in collective else 0
+        nbytes = sum(getattr(sent.message, "nbytes", 0) for sent in exchange.sent)  # of switch and powersgd there is no message
         others = comm.allgather(nbytes)
         name = f"{collective} {codec}"
         if collective == "allreduce":
@@ -123,6 +124,10 @@ def test_the_ledger_says_what_travelled(comm):
             assert up == down == DIM // 500 * 8 + DIM * (1 if codec == "natural" else 4), name
             assert ledger.sent == (up if comm.rank else (size - 1) * down), name
             assert ledger.received == (down if comm.rank else (size - 1) * up), name
+        elif collective.startswith("powersgd"):
+            k = exchange.collective.columns
+            assert up == down == ledger.sent == ledger.received == 4 * k * (55 + 55), name  # 54² < 3000 ≤ 55²
+            assert ledger.control == 16, name
         else:
             assert 0 <= ledger.local <= ledger.sent, name
         assert set(exchange.watch.phases()["wall"]) == set(PHASES)
@@ -131,12 +136,19 @@ def test_the_ledger_says_what_travelled(comm):
 
 @pytest.mark.ranks(2, 3)
 def test_messages_longer_than_a_count_travel_in_pieces(comm):
+    before = gw.average(comm, gradient(comm.rank), "none", "powersgd").values
     transport.MAX_WORDS = 16
+    assert np.allclose(gw.average(comm, gradient(comm.rank), "none", "powersgd").values, before, atol=1e-6)
     expected = comm.allreduce(gradient(comm.rank).to_dense().astype(np.float64)) / comm.size
     for collective in COLLECTIVES:
-        for codec in (
-            ("none", "fp16", "intsgd(bits=32)") if "allreduce" in collective else ("none",) if "switch" in collective else ("adam-sparse",)
-        ):
+        codecs = ("adam-sparse",)
+        if "allreduce" in collective:
+            codecs = ("none", "fp16", "intsgd(bits=32)")
+        elif "switch" in collective:
+            codecs = ("none",)
+        elif "powersgd" in collective:  # not lossless
+            codecs = ()
+        for codec in codecs:
             mean = gw.average(comm, gradient(comm.rank), codec, collective)
             assert np.allclose(mean.to_dense(), expected, atol=2e-3 if codec == "fp16" else 1e-6), f"{collective} {codec}"
 

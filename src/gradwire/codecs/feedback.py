@@ -7,9 +7,14 @@ Compression (Lin et al., ICLR 2018), u the velocity, v the residual:
 
     u ← momentum · u + gradient;  v ← v + u;  v is encoded;  v ← v − decoded;  with masking, u ← 0 wherever decoded is not 0
 
+Its gradient clipping (Section 3.2) comes before that: of P ranks, whose mean's norm is to be about clip_norm at most, each scales its
+gradient to a norm of at most √P · clip_norm. The paper's threshold is clip_norm / √P for 1/P of the gradient, a rank's share of the mean:
+of P independent gradients of one size the mean is √P times smaller than each.
+
 The residual and the velocity of sparse gradients are kept as sorted pairs, so a step costs O(nnz + stored pairs) and never O(dim).
-The paper's gradient clipping is not here.
 """
+
+import math
 
 import numpy as np
 
@@ -28,16 +33,19 @@ class ErrorFeedback:
     momentum: in [0, 1); 0 is plain error feedback. masking: whether what is sent stops its velocity (factor masking); without it a
     codec that sends everything is momentum on each rank. A velocity that float32 cannot add to its residual any more is forgotten: after
     about log(2⁻²⁵ / (1 − momentum)) / log(momentum) steps without a gradient, 143 for 0.9. So stored pairs of u are those of recent keys.
+    clip_norm: Euclidean norm, of the mean over ranks, from which on gradients are scaled down; 0 never.
 
     sent = feedback.compensate(gradient); message = codec.encode(sent, step); feedback.update(sent, codec.decode(message, step)).
     """
 
-    def __init__(self, dim, momentum=0.0, masking=True):
+    def __init__(self, dim, momentum=0.0, masking=True, clip_norm=0.0):
         if isinstance(momentum, bool) or not isinstance(momentum, int | float) or not 0 <= momentum < 1:
             raise ConfigError(f"expected momentum in [0, 1), got {momentum!r}")
         if not isinstance(masking, bool):
             raise ConfigError(f"expected masking as True or False, got {masking!r}")
-        self.dim, self.momentum, self.masking = dim, momentum, masking
+        if isinstance(clip_norm, bool) or not isinstance(clip_norm, int | float) or not 0 <= clip_norm < math.inf:
+            raise ConfigError(f"expected clip_norm as a number ≥ 0, got {clip_norm!r}")
+        self.dim, self.momentum, self.masking, self.clip_norm = dim, momentum, masking, clip_norm
         self._kept = self._velocity = self._moving = Gradient(np.empty(0, np.float32), dim, np.empty(0, np.uint32))
 
     @property
@@ -50,10 +58,13 @@ class ErrorFeedback:
         """float32 (dim,), a copy; zeros without momentum."""
         return np.array(self._velocity.to_dense())
 
-    def compensate(self, gradient):
-        """gradient + residual, or velocity + residual; its fresh_nnz counts the entries of `gradient` alone. Both stay until `update`."""
+    def compensate(self, gradient, ranks=1):
+        """gradient + residual, or velocity + residual, the gradient clipped; fresh_nnz counts its entries alone. Both stay until `update`.
+
+        ranks: how many gradients the mean is of, for clip_norm.
+        """
         self._check(gradient)
-        moving = gradient
+        moving = gradient = self._clipped(gradient, ranks)
         if self.momentum:
             old = self._velocity
             slower = Gradient.trusted(old.values * np.float32(self.momentum), self.dim, old.keys)
@@ -70,6 +81,13 @@ class ErrorFeedback:
         self._kept = rest if rest.is_dense else rest.without_zeros()
         if self.momentum:
             self._velocity = self._going_on(decoded)
+
+    def _clipped(self, gradient, ranks):
+        norm = math.sqrt(np.square(gradient.values, dtype=np.float64).sum()) if self.clip_norm else 0.0
+        most = self.clip_norm * math.sqrt(ranks)
+        if norm <= most or not math.isfinite(norm):  # what is not finite is refused by encode, which names it
+            return gradient
+        return Gradient.trusted(gradient.values * np.float32(most / norm), self.dim, gradient.keys, gradient.fresh_nnz)
 
     def _going_on(self, decoded):
         """The velocity after the step: not where something was sent, and not where it is negligible."""

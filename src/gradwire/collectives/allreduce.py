@@ -17,7 +17,7 @@ from ..codecs.base import Reduction
 from ..errors import Diverged, IncompatibleError
 from ..gradient import Gradient
 from .base import Collective
-from .transport import collect_evenly, pieces, swap_evenly
+from .transport import collect_evenly, swap_evenly, total_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Allreduce(Collective):
             mean = _mean_of_halves(exchange, mine, values)
         else:
             with watch("transfer"):
-                total = _sum(comm, mine, ledger)
+                total = total_of(comm, mine, ledger)
             with watch("decode"):
                 mean = values.mean_of_sum(total, comm.size)
         with watch("decode"):
@@ -78,15 +78,6 @@ def _with_common_peak(exchange, step):
         comm.Allreduce(MPI.IN_PLACE, peak, op=MPI.MAX)
         exchange.ledger.control += peak.nbytes
     return codec.with_peak(float(peak[0]), comm.size)
-
-
-def _sum(comm, mine, ledger):
-    total = np.empty_like(mine)
-    for start, stop in pieces(len(mine)):
-        comm.Allreduce(mine[start:stop], total[start:stop])
-    ledger.sent += mine.nbytes
-    ledger.received += total.nbytes
-    return total
 
 
 def _mean_of_halves(exchange, mine, values):

@@ -47,12 +47,16 @@ class Collective(Configured):
     accepts: the reductions that it can carry. has_downlink: whether the average is encoded again on its way back.
     all_encode: whether every rank encodes its gradient, and with error feedback has a residual of its own.
     needs_dense: whether gradients are made dense before they are encoded, unless the codec sums sparse ones.
+    needs_feedback: True for one that is meant for error feedback only: a run without it says so.
+    sends_messages: whether what it sends is the codec's encodings, so that a run with it tells what another collective would send.
     """
 
     accepts: ClassVar[frozenset[Reduction]] = frozenset(Reduction)
     has_downlink: ClassVar[bool] = False
     all_encode: ClassVar[bool] = True
     needs_dense: ClassVar[bool] = False
+    needs_feedback: ClassVar[bool] = False
+    sends_messages: ClassVar[bool] = True
 
     def check(self, uplink, downlink=None, size=1):
         """Raise IncompatibleError, naming what would work, before any MPI call. downlink None means "same"."""
@@ -74,6 +78,16 @@ class Collective(Configured):
 
     def _accepted(self):
         return "codecs whose reduction is " + " or ".join(sorted(reduction.name for reduction in self.accepts))
+
+    def memory(self, dim, blocks):
+        """What a step hands on to the next, equal on all ranks, for an Exchange of gradients of `dim` parameters in `blocks`
+        (blocks.Block, in order, without gaps): an object with `state()`, name → array for a checkpoint, and `restore(state)`, or None."""
+        return None
+
+    def check_memory(self, memory):
+        """Raise IncompatibleError if `memory` is not None and not one that this collective made."""
+        if memory is not None:
+            raise IncompatibleError(f"collective {self.name} keeps nothing from one step to the next, got {memory!r}")
 
     def average(self, exchange, gradient, step):
         """Gradient: the mean over ranks of what each rank's messages decode to. Every rank gets the same bits. A collective call.

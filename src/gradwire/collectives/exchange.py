@@ -35,17 +35,20 @@ class Sent(NamedTuple):
 class Exchange:
     """codec, downlink, collective and error feedback bound to a communicator.
 
-    downlink: a codec, or None for the codec itself. feedback: None or an ErrorFeedback. Raises IncompatibleError for a bad pair,
+    downlink: a codec, or None for the codec itself. feedback: None or an ErrorFeedback. memory: what collective.memory made, where the
+    collective hands something on from step to step (powersgd); None: every step starts afresh. Raises IncompatibleError for a bad pair,
     before any MPI call. `watch` and `ledger` collect times and bytes. After a step, `encoded` is the gradient that went into its messages,
     residual included (None if this rank encoded nothing), and `sent` lists those.
     """
 
-    def __init__(self, comm, codec, collective, *, downlink=None, feedback=None, watch=None, ledger=None):
+    def __init__(self, comm, codec, collective, *, downlink=None, feedback=None, memory=None, watch=None, ledger=None):
         self.comm, self.rank, self.feedback = comm, comm.rank, feedback
         self.codec = spec.codec(codec)
         self.collective = spec.one("collectives", collective) if isinstance(collective, str) else collective
         downlink = None if downlink in (None, "same") else spec.codec(downlink)
         self.collective.check(self.codec, downlink, comm.size)
+        self.collective.check_memory(memory)
+        self.memory = memory
         self.downlink = self.codec if downlink is None else downlink
         self.watch = Stopwatch() if watch is None else watch
         self.ledger = Ledger() if ledger is None else ledger
@@ -129,7 +132,7 @@ class Exchange:
     def prepare(self, gradient):
         """Make `encoded` of the gradient: plus the residual, and dense if the collective wants that."""
         if self.feedback is not None:
-            gradient = self.feedback.compensate(gradient)
+            gradient = self.feedback.compensate(gradient, self.comm.size)
         if self.collective.needs_dense and not self.codec.shares_keys:
             gradient = densify(gradient, getattr(self.codec, "force", False), self.collective.name)
         self.encoded = gradient
@@ -151,13 +154,15 @@ class Exchange:
         return message
 
 
-def average(comm, gradient, codec, collective="allgather", *, downlink=None, feedback=None, step=None):
+def average(comm, gradient, codec, collective="allgather", *, downlink=None, feedback=None, memory=None, step=None):
     """The mean over the ranks of `comm` of their gradients, each sent as `codec` encodes it. A collective call.
 
     comm: an mpi4py communicator. codec, collective, downlink: specification strings or instances. feedback: this rank's
-    ErrorFeedback, kept by the caller between calls. step: index and seed of the step (default Step()); its rank is replaced by
-    comm's. Returns a Gradient with the same bits on every rank. Raises IncompatibleError before any MPI call for a bad pair.
+    ErrorFeedback, kept by the caller between calls. memory: of powersgd, what it hands on from call to call, kept by the caller too and
+    made by `gw.one("collectives", "powersgd").memory(dim, blocks)`; without it every call starts afresh, on one flat block.
+    step: index and seed of the step (default Step()); its rank is replaced by comm's. Returns a Gradient with the same bits on every
+    rank. Raises IncompatibleError before any MPI call for a bad pair.
     """
-    exchange = Exchange(comm, codec, collective, downlink=downlink, feedback=feedback)
+    exchange = Exchange(comm, codec, collective, downlink=downlink, feedback=feedback, memory=memory)
     step = step or Step()
     return exchange.average(gradient, Step(step.index, step.seed, comm.rank))

@@ -47,6 +47,20 @@ class Hierarchical(Collective):
     def has_downlink(self):
         return self._between.has_downlink
 
+    @property
+    def needs_feedback(self):
+        return self._between.needs_feedback
+
+    @property
+    def sends_messages(self):
+        return self._between.sends_messages
+
+    def memory(self, dim, blocks):
+        return self._between.memory(dim, blocks)
+
+    def check_memory(self, memory):
+        self._between.check_memory(memory)
+
     @cached_property
     def _between(self):
         return one("collectives", self.between)
