@@ -143,7 +143,7 @@ def torture(folder, config, kills, rng, say):
             code = process.wait(600 if not how else 0)
         except subprocess.TimeoutExpired:
             kill(process, how, folder, rng)
-            code = process.wait(30)
+            code = process.wait(120)  # a signal that nobody hears yet lets the run go on to its end
             hit[how] += 1
         wait_for_silence(folder)
         said = (folder / "err").read_text()

@@ -19,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -188,36 +189,45 @@ def many(comm, args):
 
 def rows(args):
     """Median time of an append to files of 10², 10⁴, … `args.rows` rows, and how much of the file an append reads and writes."""
-    import h5py
     import kill_appends
 
     from gradwire import journal
 
-    medians = []
-    for count in [10**power for power in range(2, 10, 2) if 10**power <= args.rows]:
-        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-            target = kill_appends.Runs(folder, 1)
-            target.create()
-            with h5py.File(target.path, "r+") as file:
-                for column in file["epochs"].values():
-                    column.resize(count, axis=0)
-                    for start in range(0, count, 1 << 16):
-                        column[start : start + (1 << 16)] = np.ones((min(1 << 16, count - start), *column.shape[1:]))
-            with open(target.path, "rb+") as file:
-                os.fsync(file.fileno())
-            times, made = [], [kill_appends.row(number, 1) for number in range(count, count + 130)]
-            for number, row in enumerate(made, count):
+    counts = [10**power for power in range(2, 10, 2) if 10**power <= args.rows]
+    with ExitStack() as folders:
+        targets = [_filled(kill_appends, folders.enter_context(tempfile.TemporaryDirectory(dir=args.folder)), count) for count in counts]
+        times = [[] for _ in counts]
+        for number in range(130):  # in turns: what else the machine does meets all files alike
+            for target, count, found in zip(targets, counts, times):
+                row = kill_appends.row(count + number, 1)
                 began = time.perf_counter()
-                kill_appends.recorder.Recorder(target.path).append(number, row)
-                times.append(time.perf_counter() - began)
+                kill_appends.recorder.Recorder(target.path).append(count + number, row)
+                found.append(time.perf_counter() - began)
+        medians = [statistics.median(found) for found in times]
+        for target, count, median in zip(targets, counts, medians):
             moved = _moved(journal, lambda target=target, count=count: target.append(count + 130))
-            medians.append(statistics.median(times))
             size = target.path.stat().st_size / MIB
             print(
-                f"rows: {count:8} rows, {size:6.1f} MiB: append {1e3 * medians[-1]:6.1f} ms (median of 130), {moved // 1024} KiB read and written",
+                f"rows: {count:8} rows, {size:6.1f} MiB: append {1e3 * median:6.1f} ms (median of 130), {moved // 1024} KiB read and written",
                 flush=True,
             )
     return int(medians[-1] > 2.5 * medians[0] + 0.005)
+
+
+def _filled(kill_appends, folder, count):
+    """A run file of so many rows."""
+    import h5py
+
+    target = kill_appends.Runs(folder, 1)
+    target.create()
+    with h5py.File(target.path, "r+") as file:
+        for column in file["epochs"].values():
+            column.resize(count, axis=0)
+            for start in range(0, count, 1 << 16):
+                column[start : start + (1 << 16)] = np.ones((min(1 << 16, count - start), *column.shape[1:]))
+    with open(target.path, "rb+") as file:
+        os.fsync(file.fileno())
+    return target
 
 
 def _moved(journal, append):

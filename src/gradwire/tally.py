@@ -28,9 +28,10 @@ class Tally:
         for sent in self.exchange.sent:
             self.message_nnz += sent.message.nnz
             self.overflow += sent.codec.count_overflow(sent.part.gradient)
-            at = sent.part.start, sent.message.dim  # slices of one range are one set of keys
-            keys[at] = keys.get(at, 0) + sent.message.nnz
-        self.entropy_bits += sum(log2_binomial(dim, nnz) for (_, dim), nnz in keys.items())
+            for number, (dim, nnz) in enumerate(sent.codec.key_sets(sent.message)):
+                at = sent.part.start, number, dim  # slices of one range are one set of keys
+                keys[at] = keys.get(at, 0) + nnz
+        self.entropy_bits += sum(log2_binomial(dim, nnz) for (_, _, dim), nnz in keys.items())
 
     def sample(self):
         """Add |x − decoded|² and |x|² of the gradient x that was encoded last."""

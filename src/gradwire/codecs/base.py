@@ -105,6 +105,10 @@ class Codec(Configured):
         """How many values of `gradient` are beyond the format's range, so that encode clamps them."""
         return 0
 
+    def key_sets(self, message):
+        """[(dim, nnz)] of each set of keys that the message of this codec holds: nnz keys anywhere below dim."""
+        return [(message.dim, message.nnz)]
+
     def check_message(self, message):
         """Raise CorruptMessage if the message was encoded by another codec."""
         if message.spec_hash != self.spec_hash:

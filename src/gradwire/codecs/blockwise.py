@@ -104,6 +104,9 @@ class Blockwise(Codec):
     def count_overflow(self, gradient):
         return sum(codec.count_overflow(part) for codec, (part, _) in zip(self._codecs, cut(gradient, self._edges)))
 
+    def key_sets(self, message):
+        return [(item.dim, item.nnz) for _, item, _ in self._items(message)]
+
     def encode(self, gradient, step):
         self.check_gradient(gradient)
         gradient.check_finite(step.rank)

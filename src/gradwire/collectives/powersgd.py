@@ -24,7 +24,7 @@ import numpy as np
 from .._ext import sparse as _sparse
 from ..blocks import Block
 from ..codecs.none import Uncompressed
-from ..errors import ConfigError, DataError, IncompatibleError
+from ..errors import ConfigError, DataError, Diverged, IncompatibleError
 from ..gradient import Gradient
 from .base import Collective
 from .exchange import Part, Sent
@@ -97,7 +97,7 @@ class PowerSGD(Collective):
         with watch("decode"):
             mean = _joined(blocks, first[: blocks.plain_size] * np.float32(1 / size), left, blocks.split(second, "cols"))
             if (at := _sparse.first_nonfinite(mean)) >= 0:
-                raise DataError(f"powersgd: the sum over {size} ranks overflows fp32 at key {at}")
+                raise Diverged(f"powersgd: the sum over {size} ranks overflows fp32 at key {at}")
             memory.keep(second)
             return Gradient.trusted(mean, gradient.dim)
 
@@ -154,6 +154,9 @@ class _Own:
         self.blocks.take_plain(self.values, plain)
         return Gradient.trusted(_joined(self.blocks, plain, self.left, self.right), self.dim)
 
+    def key_sets(self, message):
+        return []
+
     def count_overflow(self, gradient):
         return 0
 
@@ -198,7 +201,7 @@ def _sum(exchange, mine):
 
 
 def _check_first(total, blocks, size):
-    """DataError, the same on all ranks, if the first sum is not finite."""
+    """Diverged, the same on all ranks, if the first sum is not finite."""
     at = _sparse.first_nonfinite(total)
     if at < 0:
         return
@@ -208,4 +211,4 @@ def _check_first(total, blocks, size):
         sums = blocks.split(total[blocks.plain_size :], "rows")
         bad = next(matrix for matrix, p in zip(blocks.matrices, sums) if not np.isfinite(p).all())
         where = f"in the factors of keys {bad.start} … {bad.start + bad.size - 1}" + (f" ({bad.name})" if bad.name else "")
-    raise DataError(f"powersgd: the sum over {size} ranks overflows fp32 {where}")
+    raise Diverged(f"powersgd: the sum over {size} ranks overflows fp32 {where}")

@@ -228,5 +228,8 @@ class _Own:
     def decode(self, message, step):
         return self.gradient
 
+    def key_sets(self, message):
+        return []
+
     def count_overflow(self, gradient):
         return self.saturated
