@@ -40,7 +40,9 @@ def _entry(kind, name):
 
 def _about(cls):
     """(summary, paper); a plug-in without a summary is known by the first line of its docstring."""
-    return getattr(cls, "summary", None) or (cls.__doc__ or "").strip().partition("\n")[0], getattr(cls, "paper", "")
+    summary = getattr(cls, "summary", None) or (cls.__doc__ or "").strip().partition("\n")[0]
+    missing = getattr(cls, "missing", None)  # what an optional package would bring
+    return summary + (f"; needs {missing()}" if missing and missing() else ""), getattr(cls, "paper", "")
 
 
 def run_text(run):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire import ConfigError, IncompatibleError
+from gradwire import ConfigError, IncompatibleError, listing
 from gradwire.models import neural
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'gradwire[torch]'")
@@ -157,7 +157,8 @@ def test_without_pytorch_it_says_how_to_get_it(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(neural.importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     model = gw.one("models", "mlp")
-    assert "pip install" in model.requires
+    listed = {line.split()[0]: line for line in listing.plugins(["models"]).splitlines()[2:]}
+    assert 'needs PyTorch, which is not installed: pip install "gradwire[torch]"' in listed["cnn"] and "PyTorch" not in listed["svm"]
     with pytest.raises(ConfigError, match=r'model mlp needs PyTorch, which is not installed: pip install "gradwire\[torch\]"'):
         model.blocks(784)
 

@@ -20,7 +20,7 @@ class CNN(ImageModel):
     depth: int = 1
 
     name = "cnn"
-    summary = "small residual network of images, 78 thousand parameters by default (needs PyTorch)"
+    summary = "small residual network of images, 78 thousand parameters by default"
     paper = "He et al., CVPR 2016; group norm: Wu and He, ECCV 2018"
 
     def __post_init__(self):

@@ -15,7 +15,7 @@ class MLP(ImageModel):
     hidden: tuple[int, ...] = (64,)
 
     name = "mlp"
-    summary = "multi-layer perceptron of images, 784-64-10 by default (needs PyTorch)"
+    summary = "multi-layer perceptron of images, 784-64-10 by default"
     paper = "FastSGD (Yang et al. 2021)"
 
     def __post_init__(self):

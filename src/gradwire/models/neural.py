@@ -22,8 +22,8 @@ INSTALL = 'PyTorch, which is not installed: pip install "gradwire[torch]"'
 
 def require_torch(who):
     """The module torch. ConfigError saying how to get it if it is not there."""
-    if importlib.util.find_spec("torch") is None:
-        raise ConfigError(f"{who} needs {INSTALL}")
+    if missing := NeuralModel.missing():
+        raise ConfigError(f"{who} needs {missing}")
     import torch
 
     return torch
@@ -59,9 +59,9 @@ class NeuralModel(Model):
         """float32 (rows,): what the metric wants of each row. losses: of each target, in nats."""
         raise NotImplementedError
 
-    @property
-    def requires(self):
-        """None, or what is missing to make the network."""
+    @staticmethod
+    def missing():
+        """What is missing to make the network, and how to get it; None if nothing is."""
         return None if importlib.util.find_spec("torch") else INSTALL
 
     def blocks(self, n_features):

@@ -21,7 +21,7 @@ class Transformer(NeuralModel):
     positions: int = 128
 
     name = "transformer"
-    summary = "decoder of bytes, 1.9 million parameters by default (needs PyTorch)"
+    summary = "decoder of bytes, 1.9 million parameters by default"
     paper = "Vaswani et al., NeurIPS 2017"
     task = "text"
     metric_name = "bits_per_byte"
