@@ -27,6 +27,14 @@ def test_a_codec_that_needs_error_feedback(said):
     assert said("onebit", FEEDBACK) == said("natural") == said("none") == []
 
 
+def test_a_collective_that_needs_error_feedback(said):
+    for name, *options in (("powersgd",), ("hierarchical", "collective.between=powersgd")):
+        options = [f"collective.name={name}", *options]
+        (text,) = said("none", *options)
+        assert text == f"{name + '(between=powersgd)' * bool(options[1:])} is meant for error feedback; set codec.error_feedback = true"
+        assert said("none", *options, FEEDBACK) == []
+
+
 def test_error_feedback_around_a_codec_that_does_not_shrink(said):
     """Unbiased with omega ≥ 1: the residual may grow without bound."""
     (text,) = said("randomk(ratio=0.1)+fp32", FEEDBACK)

@@ -1,7 +1,10 @@
 """The loop, end to end, on small libsvm files: what is recorded, and that equal runs are equal."""
 
+import json
 import re
+import tomllib
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +91,7 @@ def test_equal_runs_are_equal_and_uncompressed_forms_agree(comm, shared_path, mo
 
 
 FEEDBACK = ("codec.uplink=topk(ratio=0.1)+bitflag+natural", "codec.error_feedback=true")
+POWERSGD = ("codec.uplink=none", "codec.error_feedback=true", "collective.name=powersgd")
 RESUMABLE = {
     "no feedback": ("codec.uplink=natural",),
     "feedback": FEEDBACK,
@@ -102,7 +106,16 @@ RESUMABLE = {
         "model.l2_mode=full",
         "model.l2=0.01",
     ),
-    "all": (*FEEDBACK, "codec.momentum=0.5", "codec.warmup_epochs=2", "run.local_steps=3", "collective.name=reduce_scatter"),
+    "powersgd": (*POWERSGD, "collective.columns=3"),
+    "powersgd and local steps": (*POWERSGD, "codec.clip_norm=0.05", "run.local_steps=3"),
+    "all": (
+        *FEEDBACK,
+        "codec.momentum=0.5",
+        "codec.clip_norm=0.05",
+        "codec.warmup_epochs=2",
+        "run.local_steps=3",
+        "collective.name=reduce_scatter",
+    ),
 }
 
 
@@ -274,6 +287,27 @@ def test_resume_finds_what_another_number_of_ranks_began(comm, shared_path, monk
     comm.Barrier()
 
 
+@pytest.mark.ranks(1, 3)
+def test_powersgd_learns_from_few_bytes(comm, shared_path, monkeypatch):
+    """3000 parameters as 55 × 55 in 2 · 2 · 55 values a step; what it remembers is kept with what all ranks share."""
+    prepare(comm, shared_path, monkeypatch)
+    dense = run(comm, shared_path, "codec.uplink=none", "collective.name=allreduce")
+    found = run(comm, shared_path, *POWERSGD)
+    assert (found.epochs["uplink_bytes"] == 4 * 220 * found.epochs["steps"]).all()
+    assert np.array_equal(found.epochs["uplink_bytes"], found.epochs["uplink_values_bytes"])
+    assert (found.epochs["dense_baseline_bytes"] / found.epochs["uplink_bytes"] == DIM / 220).all()
+    assert ((found.epochs["vnmse"] > 0.3) & (found.epochs["vnmse"] < 1)).all()
+    losses = found.epochs["train_loss"]
+    assert (np.diff(losses) < 0).all() and np.log(2) - losses[-1] > 0.2 * (np.log(2) - dense.epochs["train_loss"][-1])
+    trained = training.Training(config.load(shared_path / "trial.toml", POWERSGD).runs()[0], comm)
+    trained.epoch(0, Quiet())
+    shared, private = trained.checkpointed()
+    assert shared["memory/q"].shape == (2 * 55,) and shared["memory/q"].any() and not [name for name in private if "memory" in name]
+    assert len(set(comm.allgather(shared["memory/q"].tobytes()))) == 1
+    with pytest.raises(gw.DataError, match="expected a checkpoint with memory/q, got one without"):
+        trained.restore({name: value for name, value in shared.items() if name != "memory/q"}, private)
+
+
 @pytest.mark.ranks(1)
 def test_a_checkpoint_of_another_dimension_is_refused(comm, shared_path, monkeypatch):
     prepare(comm, shared_path, monkeypatch)
@@ -394,6 +428,39 @@ def test_warm_up_keeps_more_at_first(comm, shared_path, monkeypatch):
         assert np.allclose(rows["message_nnz"][epoch], ratio * rows["nnz"][epoch], atol=rows["steps"][epoch])
     assert (rows["downlink_values_bytes"][0] > 3 * rows["downlink_values_bytes"][1]).all()
     assert rows["learning_rate"].tolist() == [0.025, 0.05, 0.05]
+
+
+@pytest.mark.ranks(1, 3)
+def test_deep_gradient_compression_trains(comm, shared_path, monkeypatch):
+    """Sparsification, error feedback, momentum correction, masking, clipping and warm-up as experiments/dgc.toml has them, on small data."""
+    prepare(comm, shared_path, monkeypatch)
+    file = Path(__file__).parents[1] / "experiments" / "dgc.toml"
+    data = tomllib.loads((shared_path / "trial.toml").read_text())["data"]
+    small = [f"data.{key}={json.dumps(value)}" for key, value in data.items()]
+    small += ["run.batch_size=20", "run.epochs=12", "model.l2=0.0", "run.vnmse_samples=2"]
+    chosen = [each for each in config.load(file, small).runs() if each.momentum and each.optimizer["options"]["lr"] == 1.0]
+    assert len(chosen) == 1 and (chosen[0].uplink, chosen[0].warmup_epochs) == ("sampled_topk(ratio=0.001)+adaptive+fp32", 4)
+    trained = training.Training(chosen[0], comm)
+    clipped, norm = trained.feedback, 0.1 * np.sqrt(comm.size)
+    assert (clipped.momentum, clipped.masking, clipped.clip_norm) == (0.9, True, 0.1)
+    compensate, norms = clipped.compensate, []
+
+    def watched(gradient, ranks):
+        before = clipped.residual + np.float32(0.9) * clipped.velocity
+        total = compensate(gradient, ranks)
+        norms.append((np.linalg.norm(gradient.values), np.linalg.norm(total.to_dense() - before)))
+        return total
+
+    monkeypatch.setattr(clipped, "compensate", watched)
+    losses, shares = [trained.evaluate()["train_loss"]], []
+    for epoch in range(12):
+        trained.epoch(epoch, Quiet())
+        columns = trained.columns()
+        losses.append(trained.evaluate()["train_loss"])
+        shares.append(columns["message_nnz"] / columns["nnz"])
+    assert trained.params_sha256()
+    assert all(after <= min(before, norm) * 1.001 for before, after in norms) and any(before > norm for before, _ in norms)
+    assert losses[-1] < 0.75 * losses[0] and shares[0] > 10 * shares[5]
 
 
 @pytest.mark.ranks(2)

@@ -19,10 +19,13 @@ def cautions(config, dim, steps_per_epoch):
 
 
 def _about_feedback(codec, config, dim):
-    """What is wrong with error feedback, or with its absence, around this codec."""
+    """What is wrong with error feedback, or with its absence, around this codec and collective."""
     omega = codec.omega(dim) if codec.unbiased else None
     if codec.needs_feedback and not config.error_feedback:
         yield f"{config.uplink} is meant for error feedback; set codec.error_feedback = true"
+    collective = config.build_collective()
+    if collective.needs_feedback and not config.error_feedback:
+        yield f"{collective.spec} is meant for error feedback; set codec.error_feedback = true"
     if config.error_feedback and omega is not None and omega >= 1:
         yield (
             f"{config.uplink} is unbiased with omega = {omega:.4g}: from 1 on, what error feedback keeps may grow without bound; "

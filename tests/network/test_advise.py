@@ -206,6 +206,17 @@ def test_pairs_that_do_not_work_are_left_out_with_the_reason(make_run, stored):
     assert any(note.startswith("Left out: collective allreduce accepts") for note in found.notes)
 
 
+def test_runs_of_powersgd_are_no_baseline_and_left_out_of_other_collectives(make_run, stored):
+    paths = stored([make_run("none", collective="powersgd", growth=0.0)])
+    (found,) = advise.of_runs(paths, rate=1e9, latency=0.0)
+    assert [(option.label, option.baseline) for option in found.options] == [("powersgd", "")]
+    assert any("expected an uncompressed row" in note for note in found.notes)
+    with pytest.raises(ConfigError, match="Left out: none: allreduce does not send what powersgd has sent"):
+        advise.of_runs(paths, collective="allreduce", rate=1e9)
+    with pytest.raises(ConfigError, match="powersgd does not send codecs' messages"):
+        described.profiles(10**5, 100, 4, "powersgd")
+
+
 def test_another_collective_has_its_caveat(make_run, stored):
     (found,) = advise.of_runs(stored(eight(make_run)), collective="allgather")
     assert (found.collective, len(found.options)) == ("allgather", 4)

@@ -90,6 +90,11 @@ def test_a_slot_of_the_switch_waits_for_its_sum():
     assert cost("switch", 2, 262_273, 262_273).rounds == 1 + 2 + 4
 
 
+def test_powersgd_is_two_allreduces_with_a_barrier_each():
+    assert cost("powersgd", 4, 10**6) == Cost(2 * 6, 1.5e6)
+    assert cost("powersgd", 2, 3000) == Cost(2 * (1 + 1), 3000)
+
+
 def test_halves_are_added_by_their_owners():
     assert cost("allreduce_halves", 3, 300_000) == Cost(2 + 1 + 2 + 2, 200_000 + 200_000)
 

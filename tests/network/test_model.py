@@ -233,6 +233,20 @@ def test_nodes_are_known_only_to_a_run_that_had_them(make_run):
             predict_run(run, collective=asked, rate=1e9)
 
 
+@pytest.mark.parametrize("ranks", [2, 4, 7])
+def test_factors_are_as_long_for_any_ranks(make_run, ranks):
+    run = make_run("none", collective="powersgd", growth=0.0, nbytes=7040)
+    found = predict_run(run, ranks=ranks, alpha=1e-4, beta=8e-8)
+    assert found.parts["comm"] == pytest.approx(cost("powersgd", ranks, 7040).seconds(1e-4, 8e-8))
+    assert found.parts["decode"] == pytest.approx(0.3e-3) and found.notes == ()
+
+
+def test_factors_say_nothing_about_other_collectives(make_run):
+    for own, asked in (("powersgd", "allreduce"), ("allreduce", "powersgd")):
+        with pytest.raises(IncompatibleError, match=f"none: {asked} does not send what {own} has sent; record a run with {asked}"):
+            predict_run(make_run("none", collective=own, growth=0.0), collective=asked, rate=1e9)
+
+
 @pytest.mark.parametrize(("spec", "name"), [("fp16", "allreduce_halves"), ("none", "allreduce")])
 def test_halves_are_not_added_by_mpi(make_run, spec, name):
     assert of_run(make_run(spec, collective="allreduce", growth=0.0)).formula() == name

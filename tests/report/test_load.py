@@ -3,7 +3,7 @@
 import pytest
 
 from gradwire.errors import ConfigError, DataError
-from gradwire.report import load
+from gradwire.report import describe, load
 
 
 def labels(collection):
@@ -36,6 +36,31 @@ def test_rows_of_one_codec_are_told_apart_by_what_differs(make_run, stored, tmp_
     ((table, key),) = section.items()
     stored([make_run("natural", seed=i, config={table: {key: value}}) for i, value in enumerate(values)], tmp_path)
     assert labels(load.collect(tmp_path, "quickstart")) == expected
+
+
+def powersgd(**options):
+    """What a run file of powersgd says of it."""
+    return {"collective": {"name": "powersgd", "columns": 2, "warm_start": True, "min_compression": 2.0} | options}
+
+
+def test_a_collective_that_sends_no_codec_s_messages_is_called_by_its_own_name(make_run, stored, tmp_path):
+    """It is no uncompressed row, and stands beside the rows of allreduce."""
+    plain = {"collective": {"name": "allreduce"}}
+    stored(
+        [
+            make_run("none", seed=0, config=plain),
+            make_run("bf16", seed=1, config=plain),
+            make_run("none", seed=2, config=powersgd() | {"codec": {"error_feedback": True}}, path=tmp_path / "p.h5"),
+            make_run("none", seed=3, config=powersgd(columns=4) | {"codec": {"error_feedback": True}}, path=tmp_path / "q.h5"),
+            make_run("none", seed=4, config={"collective": {"name": "gone", "x": 1}}, path=tmp_path / "r.h5"),
+        ],
+        tmp_path,
+    )
+    groups = {group.label: group for group in load.collect(tmp_path, "quickstart").groups}
+    assert set(groups) == {"none, collective=allreduce", "none, collective=gone", "bf16", "powersgd +EF", "powersgd(columns=4) +EF"}
+    ours, other = groups["powersgd +EF"], groups["powersgd(columns=4) +EF"]
+    assert (ours.spec, ours.parts) == ("powersgd", ("powersgd",)) and describe.baseline(ours.parts) == ""
+    assert ours.family == other.family == groups["bf16"].family != groups["none, collective=gone"].family
 
 
 def test_a_setting_that_varies_between_codecs_only_is_not_in_the_labels(make_run, stored, tmp_path):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from gradwire import spec
 from gradwire.report import table
 from gradwire.report.load import collect
 from gradwire.report.measures import measure
@@ -99,7 +100,8 @@ def test_error_feedback_unfinished_runs_and_a_lone_warm_up_are_named(make_run, r
 
 def test_the_metric_has_the_name_that_its_model_gives_it(make_run, read, monkeypatch):
     collection, rows = read([make_run("none")])
-    monkeypatch.setattr("gradwire.spec.lookup", lambda kind, name: {("models", "logistic"): SimpleNamespace(metric_name="auc")}[kind, name])
+    known, lookup = {("models", "logistic"): SimpleNamespace(metric_name="auc")}, spec.lookup
+    monkeypatch.setattr("gradwire.spec.lookup", lambda kind, name: known.get((kind, name)) or lookup(kind, name))
     assert "AUC" in table.text(collection, rows)
 
 

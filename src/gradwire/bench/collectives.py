@@ -80,7 +80,8 @@ MPI_CALLS = {"allgather": allgather, "allreduce": allreduce, "gather_bcast": gat
 
 
 def measure(comm, collectives=(), sizes=SIZES, calls=200, launch=0):
-    """[dict of COLUMNS] on every rank. A collective call. collectives: specifications; all that are registered when empty.
+    """[dict of COLUMNS] on every rank. A collective call. collectives: specifications; when empty all that are registered and send such
+    messages: of powersgd nbytes are what its factors stand for.
 
     calls: timed calls of each method and size; fewer where a size takes more than about two seconds.
     """
@@ -132,9 +133,10 @@ def clock_offsets(comm, rounds=50):
 
 
 def _all():
-    from ..spec import codec, lookup, names
+    from ..spec import codec, names, one
 
-    return [name for name in names("collectives") if lookup("collectives", name).takes(codec("none"))]
+    known = {name: one("collectives", name) for name in names("collectives")}
+    return [name for name, collective in known.items() if collective.takes(codec("none")) and not collective.in_place_of]
 
 
 def _seconds(call):

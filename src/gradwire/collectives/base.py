@@ -48,7 +48,8 @@ class Collective(Configured):
     all_encode: whether every rank encodes its gradient, and with error feedback has a residual of its own.
     needs_dense: whether gradients are made dense before they are encoded, unless the codec sums sparse ones.
     needs_feedback: True for one that is meant for error feedback only: a run without it says so.
-    sends_messages: whether what it sends is the codec's encodings, so that a run with it tells what another collective would send.
+    in_place_of: "" for one that sends the codec's messages. Else the collective beside whose rows it stands in a table: what a run with it
+        sent is not what the codec's name says, and tells nothing about other collectives.
     """
 
     accepts: ClassVar[frozenset[Reduction]] = frozenset(Reduction)
@@ -56,7 +57,7 @@ class Collective(Configured):
     all_encode: ClassVar[bool] = True
     needs_dense: ClassVar[bool] = False
     needs_feedback: ClassVar[bool] = False
-    sends_messages: ClassVar[bool] = True
+    in_place_of: ClassVar[str] = ""
 
     def check(self, uplink, downlink=None, size=1):
         """Raise IncompatibleError, naming what would work, before any MPI call. downlink None means "same"."""

@@ -52,8 +52,8 @@ class Hierarchical(Collective):
         return self._between.needs_feedback
 
     @property
-    def sends_messages(self):
-        return self._between.sends_messages
+    def in_place_of(self):
+        return self._between.in_place_of
 
     def memory(self, dim, blocks):
         return self._between.memory(dim, blocks)

@@ -47,7 +47,7 @@ class PowerSGD(Collective):
     paper = "Vogels, Karimireddy, Jaggi, PowerSGD, NeurIPS 2019"
     needs_dense = True
     needs_feedback = True
-    sends_messages = False
+    in_place_of = "allreduce"
 
     def __post_init__(self):
         if type(self.columns) is not int or not 1 <= self.columns <= 1 << 16:

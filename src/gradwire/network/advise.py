@@ -137,6 +137,7 @@ def _check_pair(profile, own, collective, ranks):
     codec = specs.codec(profile.spec)
     old, new = (specs.one("collectives", name) for name in (own, collective))
     new.check(codec, None, ranks)
+    profile.formula(collective)
     if old.needs_dense != new.needs_dense and not codec.shares_keys and profile.most > 1.0001:
         raise IncompatibleError(
             f"{profile.spec}: {collective} sends other messages than the {own} of the run; record a run with {collective}"

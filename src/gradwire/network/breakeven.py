@@ -144,7 +144,7 @@ def option(label, profile, link, ranks, collective, inflation=1.0, **known):
     """Option of a profile. inflation: β over what the line's rate promises. known: vnmse, test_loss, feedback."""
     work, cost = profile.work(ranks, collective), profile.cost(ranks, collective).spread(1, inflation)
     fixed = sum(work.values()) + cost.rounds * link.alpha
-    parts = {name for name, _ in specs.split(profile.spec)}
+    kind = "" if profile.sends_own else describe.baseline(name for name, _ in specs.split(profile.spec))
     down = profile.down * profile.more(ranks) if collective in ("gather_bcast", "reduce_scatter") else np.nan
     sizes = (profile.up, down, work["encode"], work["decode"], fixed, cost)
-    return Option(label, profile.spec, describe.baseline(parts), *sizes, **known)
+    return Option(label, profile.spec, kind, *sizes, **known)

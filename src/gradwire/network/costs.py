@@ -16,6 +16,7 @@ for one rank per host, read from its thresholds (MPIR_CVAR_…) and confirmed on
 - allreduce: recursive doubling up to 2,048 bytes, above it reduce-scatter and allgather; ranks beyond a power of two first hand their
   vector over, and get the result at the end.
 - alltoallv: a message to everyone else at once.
+- powersgd: two allreduces, each of half of the bytes.
 - switch: P − 1 workers' packets through the aggregator's downlink, and the sums through its uplink at the same time.
 
 Around these each collective of gradwire has its barriers and says its sizes first (control messages of a few bytes, counted as rounds).
@@ -75,9 +76,9 @@ class Cost:
 def cost(collective, ranks, up, down=0.0):
     """Cost of one exchange.
 
-    collective: allreduce, allreduce_halves (of 16-bit floats), allgather, gather_bcast, reduce_scatter, hierarchical (nodes that allgather)
-    or switch, or an MPI call: barrier, bcast, gatherv, allgatherv, allreduce_call, alltoallv. ranks: those that have a link of their
-    own (of hierarchical: the nodes). up: bytes of one rank's message;
+    collective: allreduce, allreduce_halves (of 16-bit floats), allgather, gather_bcast, reduce_scatter, hierarchical (nodes that
+    allgather), powersgd (its two allreduces taken for equally long) or switch, or an MPI call: barrier, bcast, gatherv, allgatherv, allreduce_call,
+    alltoallv. ranks: those that have a link of their own (of hierarchical: the nodes). up: bytes of one rank's message;
     of reduce_scatter the sum of its P parts. down: bytes of the average's message, of reduce_scatter the sum of the owners' parts;
     ignored where nothing is encoded again. ConfigError for an unknown name.
     """
@@ -159,6 +160,10 @@ def _allreduce_halves(ranks, up, down=0):
     return _barrier(ranks) + _alltoallv(ranks, up) + _barrier(ranks) + _allgatherv(ranks, up / ranks)
 
 
+def _powersgd(ranks, up, down=0):
+    return sum(2 * [_barrier(ranks) + _allreduce_call(ranks, up / 2)], Cost(0))
+
+
 def _switch(ranks, up, down):
     """Packets go to one of the ranks and sums come back over the other direction of its link; each slot waits for its sum."""
     return _barrier(ranks) + Cost(2 + 2 * ceil(up / WINDOW_BYTES), (ranks - 1) * max(up, down))
@@ -171,6 +176,7 @@ COSTS = {
     "reduce_scatter": _reduce_scatter,
     "hierarchical": _allgather,
     "switch": _switch,
+    "powersgd": _powersgd,
     "allreduce_halves": _allreduce_halves,
     "barrier": _barrier,
     "bcast": _bcast,

@@ -32,7 +32,9 @@ def profiles(dim, nnz, ranks, collective, compute_s=0.0, codecs=(), repeats=15):
     if not 1 <= nnz <= dim:
         raise ConfigError(f"expected 1 … {dim} nonzeros of dim {dim}, got {nnz}")
     given = inputs.synthetic("zipf", "lognormal", nnz, min(max(ranks, 2), COPIES), dim).gradients
-    means, found, losses, notes = specs.one("collectives", collective), [], [], []
+    if (means := specs.one("collectives", collective)).in_place_of:
+        raise ConfigError(f"{collective} does not send codecs' messages, and what it sends depends on the model; record runs with it")
+    found, losses, notes = [], [], []
     for text in codecs or CODECS:
         codec = specs.codec(text)
         try:

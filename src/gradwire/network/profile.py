@@ -109,7 +109,16 @@ class Profile:
             raise IncompatibleError(
                 f"{self.spec}: nodes add up what their ranks send; for hierarchical, and only for it, record a run with it"
             )
+        if not self.between and collective != self.collective and (self.sends_own or _sends_own(collective)):
+            raise IncompatibleError(
+                f"{self.spec}: {collective} does not send what {self.collective} has sent; record a run with {collective}"
+            )
         return self.between or collective
+
+    @property
+    def sends_own(self):
+        """Whether the run's collective sent something else than the codec's messages."""
+        return _sends_own(self.between or self.collective)
 
     def step_s(self, link=None, ranks=None, collective=None):
         """Seconds of one step. Without a link: as measured, at the profile's own ranks and collective only."""
@@ -187,7 +196,7 @@ def _typical(run, name):
 
 def _growth(run, collective, senders, up, down):
     """(exponent of Heaps' law, notes)."""
-    if collective == "allreduce":
+    if collective in ("allreduce", "powersgd"):  # what they send is as long as their sum
         return 0.0, ()
     same = run.config.get("codec", {}).get("downlink", "same") in ("same", run.spec)
     if collective in _TWO_WAY and same and senders > 1:
@@ -213,6 +222,10 @@ def _apart(seconds, about, leads, root):
         parts = own, one, own * whole, one * whole
     found = dict(zip(("encode", "decode", "encode_mean", "decode_mean"), map(float, parts)))
     return found | {phase: float(seconds[phase].max()) for phase in ("compute", "update", "other")}
+
+
+def _sends_own(collective):
+    return bool(specs.lookup("collectives", collective).in_place_of)
 
 
 def _adds_halves(spec):

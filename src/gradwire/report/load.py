@@ -21,7 +21,7 @@ _LABELLED_ALREADY = ("codec.uplink", "codec.error_feedback")
 
 @dataclass(frozen=True)
 class Group:
-    """One row: repeats of one configuration. `finished` is False when no repeat is; then all of them are unfinished."""
+    """One row: repeats of one configuration. `finished` is False when no repeat is; then all of them are unfinished. spec: as `named`."""
 
     label: str
     spec: str
@@ -35,9 +35,14 @@ class Group:
 
     @property
     def family(self):
-        """What it shares with the rows that it is compared with: all settings but those of the codec and of local steps."""
+        """What it shares with the rows that it is compared with: all settings but those of the codec and of local steps. A collective that
+        sends no codec's messages is compared like a codec of the collective that it stands beside."""
         settings = {key: value for key, value in _settings(self.runs[0]).items() if not key.startswith("codec.")}
         settings.pop("run.local_steps", None)
+        collective = _collective(self.runs[0])
+        if collective and collective.in_place_of:
+            settings = {key: value for key, value in settings.items() if not key.startswith("collective.")}
+            settings["collective.name"] = collective.in_place_of
         return json.dumps(settings, sort_keys=True, default=str)
 
 
@@ -115,13 +120,28 @@ def has_feedback(run):
     return bool(setting)
 
 
+def named(run):
+    """What a row is called after: the codec's specification, or that of a collective which sends something else."""
+    collective = _collective(run)
+    return collective.spec if collective and collective.in_place_of else run.spec
+
+
+def _collective(run):
+    """The run's collective; None for a plug-in that is not installed."""
+    options = dict(run.config.get("collective", {}))
+    try:
+        return specs.build("collectives", options.pop("name", "gather_bcast"), options)
+    except (ConfigError, ImportError):
+        return None
+
+
 def _grouped(runs):
     rows = {}
     for run in runs:
         rows.setdefault(json.dumps(_settings(run), sort_keys=True, default=str), []).append(run)
     members = [[run for run in row if run.finished] or row for row in rows.values()]
     names = labels([row[0] for row in members])
-    groups = [Group(label, row[0].spec, row[0].finished, tuple(row)) for label, row in zip(names, members)]
+    groups = [Group(label, named(row[0]), row[0].finished, tuple(row)) for label, row in zip(names, members)]
     return tuple(sorted(groups, key=_order))
 
 
@@ -148,7 +168,7 @@ def _settings(run):
 
 def labels(runs):
     """One label for each row: the codec, +EF with error feedback, and the settings that differ between rows of the same codec."""
-    base = [run.spec + (" +EF" if has_feedback(run) else "") for run in runs]
+    base = [named(run) + (" +EF" if has_feedback(run) else "") for run in runs]
     settings = [_settings(run) for run in runs]
     found = []
     for name, own in zip(base, settings):

@@ -2,8 +2,8 @@
 
 Lin, Han, Mao, Wang, Dally, "Deep Gradient Compression", ICLR 2018 (arXiv 1712.01887): the threshold is the k-th largest magnitude as a
 sample estimates it; when it selects far too many, those are sorted out exactly ("hierarchical selection"). It is biased; error
-feedback is the remedy. The paper's momentum correction and warm-up are options of a run (codec.momentum, codec.warmup_epochs); its clipping
-is not here.
+feedback is the remedy. The paper's momentum correction, gradient clipping and warm-up are options of a run (codec.momentum,
+codec.clip_norm, codec.warmup_epochs); experiments/dgc.toml has all of them.
 """
 
 from dataclasses import dataclass
