@@ -2,11 +2,12 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gradwire.report import published, speed, table
+from gradwire.report import load, published, speed, table
 from gradwire.report.load import collect
 from gradwire.report.measures import measure
 
@@ -119,3 +120,14 @@ def test_without_an_uncompressed_row_nothing_is_called_faster(rows):
     found = rows({"bf16": (3.0, [0.6, 0.5]), "natural": (1.0, [0.8, 0.4])})
     assert speed.blocks(found) == [] and speed.notes(found) == []
     assert np.isnan(speed.columns(found)[0]["speedup_to_target_loss"])
+
+
+def test_a_repeat_that_diverged_early_does_not_cut_the_others_off(make_run):
+    whole = make_run(epochs=5)
+    columns = {name: values[:2].copy() for name, values in make_run(epochs=5, seed=1).epochs.items()}
+    columns["test_loss"][1] = np.nan
+    cut = replace(make_run(epochs=5, seed=1), epochs=columns, diverged="NaN")
+    losses = load.curves([whole, cut], lambda run: load.column(run, "test_loss"))
+    assert losses.shape == (2, 5) and np.isnan(losses[1, 1:]).all() and np.array_equal(losses[0], whole.epochs["test_loss"])
+    unfinished = [replace(run, finished=False) for run in (whole, cut)]
+    assert load.curves(unfinished, lambda run: load.column(run, "test_loss")).shape == (2, 2)

@@ -88,7 +88,8 @@ def metric(rows):
 
 def _metric(model):
     try:
-        return specs.lookup("models", model).metric_name.upper()
+        name = specs.lookup("models", model).metric_name
+        return name.upper() if name in ("auc", "rmse") else name.replace("_", " ")
     except (ConfigError, ImportError):
         return "metric"
 

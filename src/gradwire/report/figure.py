@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from . import describe, style
 from .layout import byte_unit, significant
-from .load import column
+from .load import column, curves
 from .measures import cumulative_bytes, cumulative_time_s
 from .whole import whole
 
@@ -76,9 +76,8 @@ def _curves(axes, rows, names, looks, progress):
     """Test loss of every row against `progress` (run → float (epochs,))."""
     for name, row in zip(names, rows):
         runs = row.group.runs
-        length = min(len(column(run, "test_loss")) for run in runs)
-        x = np.stack([progress(run)[:length] for run in runs])
-        y = np.stack([column(run, "test_loss")[:length] for run in runs])
+        x, y = curves(runs, progress), curves(runs, lambda run: column(run, "test_loss"))
+        y = np.where(np.isnan(y), np.inf, y)  # of a run that diverged
         look = looks[name]
         if len(runs) > 1:
             axes.plot(x.T, y.T, color=look.color, linewidth=0.5, alpha=0.4)

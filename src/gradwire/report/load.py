@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .. import spec as specs
 from ..errors import ConfigError, DataError, unknown
 from ..recorder import load_run
@@ -80,6 +82,7 @@ def collect(results, experiment, paths=None):
     if not runs:
         raise DataError(f"experiment {experiment!r} has no run with a finished epoch. {' '.join(notes)}")
     notes += [f"{run.run_id}: trained by {run.ranks_text} ranks." for run in runs if run.is_mixed]
+    notes += [f"{run.run_id}: diverged in epoch {n_epochs(run)}: {run.diverged}." for run in runs if run.diverged]
     notes += [f"Unfinished: {run.run_id} after {n_epochs(run)} epochs." for run in runs if not run.finished]
     return Collection(experiment, _grouped(runs), tuple(notes))
 
@@ -109,6 +112,17 @@ def column(run, name):
     if name not in run.epochs:
         raise DataError(f"{run.path}: {unknown('column', name, run.epochs)}")
     return run.epochs[name][: n_epochs(run)]
+
+
+def curves(runs, progress):
+    """progress(run), float (epochs,), of every repeat as float (repeats, epochs).
+
+    As long as the longest run that is over: one that diverged stays where it was, and its losses are no numbers. Of unfinished runs alone,
+    as long as the shortest.
+    """
+    found = [np.asarray(progress(run), float) for run in runs]
+    length = max((len(curve) for run, curve in zip(runs, found) if run.finished), default=min(map(len, found)))
+    return np.stack([np.pad(curve, (0, max(0, length - len(curve))), "edge")[:length] for curve in found])
 
 
 def has_feedback(run):

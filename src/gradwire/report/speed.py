@@ -13,7 +13,7 @@ import numpy as np
 
 from . import describe, published
 from .layout import MISSING, Block, decimals_for, fixed, significant
-from .load import column
+from .load import column, curves
 from .measures import cumulative_time_s
 
 TOLERANCE = 0.001
@@ -110,19 +110,13 @@ def _best(row):
 
 def _losses(row):
     """float (epochs,): median over the repeats of the test loss; one that is no number is worse than all that are."""
-    losses = _curves(row, lambda run: column(run, "test_loss"))
+    losses = curves(row.group.runs, lambda run: column(run, "test_loss"))
     return np.median(np.where(np.isnan(losses), np.inf, losses), axis=0)
-
-
-def _curves(row, progress):
-    """progress(run) of every repeat, (repeats, epochs), as long as the shortest."""
-    curves = [progress(run) for run in row.group.runs]
-    return np.stack([curve[: min(map(len, curves))] for curve in curves])
 
 
 def _reached_s(row, goal):
     """Training time until the test loss is near the goal, both medians over the repeats, NaN if it never is."""
-    first = _first_s(np.median(_curves(row, cumulative_time_s), axis=0), _losses(row), goal + TOLERANCE * abs(goal))
+    first = _first_s(np.median(curves(row.group.runs, cumulative_time_s), axis=0), _losses(row), goal + TOLERANCE * abs(goal))
     return first if np.isfinite(first) else np.nan
 
 
