@@ -28,7 +28,7 @@ from ..errors import ConfigError, DataError, IncompatibleError
 from ..gradient import Gradient
 from .base import Collective
 from .exchange import Part, Sent
-from .factors import layout, orthonormal
+from .factors import layout, left_factor, orthonormal, right_factor
 from .transport import total_of
 
 
@@ -164,7 +164,7 @@ def _first(blocks, values, right):
     blocks.take_plain(values, buffer[: blocks.plain_size])
     with np.errstate(over="ignore", invalid="ignore"):  # found in the sum
         for matrix, q, p in zip(blocks.matrices, right, blocks.split(buffer[blocks.plain_size :], "rows")):
-            np.matmul(q, matrix.of(values).T, out=p)
+            left_factor(matrix.of(values), q, p)
     return buffer
 
 
@@ -173,7 +173,7 @@ def _second(blocks, values, left):
     buffer = np.empty(blocks.size("cols"), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         for matrix, p, q in zip(blocks.matrices, left, blocks.split(buffer, "cols")):
-            np.matmul(p, matrix.of(values), out=q)
+            right_factor(matrix.of(values), p, q)
     return buffer
 
 
