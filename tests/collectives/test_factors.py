@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import gradwire as gw
 from gradwire.blocks import Block
-from gradwire.collectives.factors import layout, orthonormal, product
+from gradwire.collectives.factors import layout, left_factor, orthonormal, product, right_factor
 
 STEP = gw.Step(4, 5)
 
@@ -57,6 +57,18 @@ def test_products_are_rounded_one_by_one(shape):
     for j in range(k):
         expected = expected + np.outer(p[j], q[j])
     assert np.array_equal(out, expected)
+
+
+@pytest.mark.parametrize(("k", "n", "m"), [(1, 1, 1), (1, 300, 200), (2, 5, 3), (3, 700, 400), (8, 3, 50_000), (4, 1000, 64)])
+def test_factors_are_products_with_the_matrix(k, n, m):
+    """Few rows at a time, whatever the shape."""
+    rng = np.random.default_rng(2)
+    matrix, q, p = (rng.normal(size=shape).astype(np.float32) for shape in ((n, m), (k, m), (k, n)))
+    left, right = np.full((k, n), np.nan, np.float32), np.full((k, m), np.nan, np.float32)
+    left_factor(matrix, q, left)
+    right_factor(matrix, p, right)
+    for found, expected in ((left, q.astype(float) @ matrix.T), (right, p.astype(float) @ matrix)):
+        assert np.allclose(found, expected, atol=2e-6 * max(n, m))
 
 
 def test_matrices_and_what_is_between_them():

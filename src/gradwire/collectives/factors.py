@@ -18,6 +18,9 @@ DEPENDENT = 1e-7
 """A column whose part beside the columns before it is at most so much of it: float32 cannot tell it from a combination of them."""
 _AT_ONCE = 1 << 15
 """Values of a product that are made at once, so that they stay in the cache."""
+_VECTOR, _MATRIX = 1 << 13, 1 << 18
+"""Multiplications of one call of BLAS, for one column and for several. For more OpenBLAS takes threads, and threads of ranks that share
+cores wait for each other: with two ranks on two cores a step then took 15 to 30 times as long."""
 
 
 class Matrix(NamedTuple):
@@ -157,6 +160,26 @@ def _beside(column, before):
 
 def _norm(column):
     return math.sqrt((column * column).sum())
+
+
+def left_factor(matrix, q, out):
+    """out, float32 (k, n), = (M · Qᵀ)ᵀ for M, float32 (n, m), and q, float32 (k, m)."""
+    for rows in _few_rows(matrix, len(q)):
+        np.matmul(q, matrix[rows].T, out=out[:, rows])
+
+
+def right_factor(matrix, p, out):
+    """out, float32 (k, m), = p · M for M, float32 (n, m), and p, float32 (k, n)."""
+    out[:] = 0
+    for rows in _few_rows(matrix, len(p)):
+        out += p[:, rows] @ matrix[rows]
+
+
+def _few_rows(matrix, columns):
+    """Slices of rows for one call of BLAS each."""
+    n, m = matrix.shape
+    count = max(1, (_MATRIX if columns > 1 else _VECTOR) // (columns * m))
+    return (slice(start, min(start + count, n)) for start in range(0, n, count))
 
 
 def product(p, q, out):

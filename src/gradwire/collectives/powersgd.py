@@ -28,7 +28,7 @@ from ..errors import ConfigError, DataError, Diverged, IncompatibleError
 from ..gradient import Gradient
 from .base import Collective
 from .exchange import Part, Sent
-from .factors import layout, orthonormal
+from .factors import layout, left_factor, orthonormal, right_factor
 from .transport import total_of
 
 
@@ -167,7 +167,7 @@ def _first(blocks, values, right):
     blocks.take_plain(values, buffer[: blocks.plain_size])
     with np.errstate(over="ignore", invalid="ignore"):  # found in the sum
         for matrix, q, p in zip(blocks.matrices, right, blocks.split(buffer[blocks.plain_size :], "rows")):
-            np.matmul(q, matrix.of(values).T, out=p)
+            left_factor(matrix.of(values), q, p)
     return buffer
 
 
@@ -176,7 +176,7 @@ def _second(blocks, values, left):
     buffer = np.empty(blocks.size("cols"), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         for matrix, p, q in zip(blocks.matrices, left, blocks.split(buffer, "cols")):
-            np.matmul(p, matrix.of(values), out=q)
+            right_factor(matrix.of(values), p, q)
     return buffer
 
 

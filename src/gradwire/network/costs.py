@@ -77,8 +77,8 @@ def cost(collective, ranks, up, down=0.0):
     """Cost of one exchange.
 
     collective: allreduce, allreduce_halves (of 16-bit floats), allgather, gather_bcast, reduce_scatter, hierarchical (nodes that
-    allgather), powersgd (its two allreduces taken for equally long) or switch, or an MPI call: barrier, bcast, gatherv, allgatherv, allreduce_call,
-    alltoallv. ranks: those that have a link of their own (of hierarchical: the nodes). up: bytes of one rank's message;
+    allgather), powersgd (its two allreduces taken for equally long) or switch, or an MPI call: barrier, bcast, gatherv, allgatherv,
+    allreduce_call, alltoallv. ranks: those that have a link of their own (of hierarchical: the nodes). up: bytes of one rank's message;
     of reduce_scatter the sum of its P parts. down: bytes of the average's message, of reduce_scatter the sum of the owners' parts;
     ignored where nothing is encoded again. ConfigError for an unknown name.
     """
