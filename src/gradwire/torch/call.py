@@ -70,7 +70,7 @@ class Call:
         gradient = feedback.compensate(gradient)
         message = self.codec.encode(gradient, part.step)
         feedback.update(gradient, self.codec.decode(message, part.step))
-        self.state.keep(part.places, part.sizes, feedback.residual)
+        self.state.keep(part.places, part.sizes, feedback.state()["values"])
         return message
 
     def meet(self, nbytes=0, error=None):
