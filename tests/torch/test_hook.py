@@ -21,7 +21,7 @@ def parameters():
     return [torch.nn.Parameter(torch.zeros(shape)) for shape in SHAPES]
 
 
-def gradient(seed, dim=sum(int(np.prod(shape)) for shape in SHAPES)):
+def gradient(seed, dim=164):
     return np.random.default_rng(seed).normal(size=dim).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ FEW = ["none", "fp16", "natural", "topk(ratio=0.1)+sign"]
 
 def model():
     torch.manual_seed(1)
-    return nn.Sequential(nn.Linear(30, 500), nn.ReLU(), nn.Linear(500, 600), nn.ReLU(), nn.Linear(600, 7))
+    return nn.Sequential(nn.Linear(30, 60), nn.ReLU(), nn.Linear(60, 80), nn.ReLU(), nn.Linear(80, 7))
 
 
 def batch(rank, step):
@@ -31,8 +31,8 @@ def batch(rank, step):
 
 
 def parallel(hook=None, **options):
-    """Two groups from the second step on: 1.2 MB of gradients in the one, 0.06 MB in the other."""
-    wrapped = nn.parallel.DistributedDataParallel(model(), bucket_cap_mb=0.5, **options)
+    """Two groups from the second step on: 5447 gradients in the one, 1860 in the other."""
+    wrapped = nn.parallel.DistributedDataParallel(model(), bucket_cap_mb=0.016, **options)
     if hook is not None:
         wrapped.register_comm_hook(hook.state, hook)
     return wrapped
@@ -100,7 +100,7 @@ def test_bytes_are_those_of_the_buffers(comm, group, bucket):
     assert {name: plain.state.bytes[name] for name in ("sent", "received", "padding")} == {"sent": 4004, "received": 4004, "padding": 0}
 
 
-@pytest.mark.ranks(2, 3)
+@pytest.mark.ranks(2)
 def test_ddp_with_none_is_ddp(comm, group):
     without = train(parallel(), range(4))
     for options in ({}, {"gradient_as_bucket_view": True}, {"find_unused_parameters": True}, {"static_graph": True}):
@@ -109,7 +109,7 @@ def test_ddp_with_none_is_ddp(comm, group):
         agree(comm, found)
 
 
-@pytest.mark.ranks(2, 3)
+@pytest.mark.ranks(3)
 def test_all_ranks_hold_the_same_bits(comm, group):
     for spec in CODECS:
         hook = ddp_hook(spec, error_feedback=gw.codec(spec).needs_feedback, granularity="tensor")
@@ -165,7 +165,7 @@ def test_a_restarted_process_goes_on_with_the_same_bits(comm, group):
                 state.load_state_dict(saved["hook"])
             second = model()
             second.load_state_dict(saved["model"])
-            second = nn.parallel.DistributedDataParallel(second, bucket_cap_mb=0.5)
+            second = nn.parallel.DistributedDataParallel(second, bucket_cap_mb=0.016)
             second.register_comm_hook(state, ddp_hook(spec, error_feedback=True, granularity="tensor", seed=2))
             found = train(second, range(4, 8))
             assert torch.equal(found, expected)
@@ -175,12 +175,12 @@ def test_a_restarted_process_goes_on_with_the_same_bits(comm, group):
         lost.state.step = 4
         second = model()
         second.load_state_dict(saved["model"])
-        second = nn.parallel.DistributedDataParallel(second, bucket_cap_mb=0.5)
+        second = nn.parallel.DistributedDataParallel(second, bucket_cap_mb=0.016)
         second.register_comm_hook(None, lost)
         assert not torch.equal(train(second, range(4, 8)), expected)  # residuals matter
 
 
-@pytest.mark.ranks(2, 3)
+@pytest.mark.ranks(3)
 def test_an_error_of_one_rank_is_one_of_all(comm, group, bucket):
     last = comm.size - 1
     for spec in FEW:
@@ -225,21 +225,13 @@ def test_an_error_while_decoding_ends_backward(comm, group):
 
 
 @pytest.mark.ranks(3)
-def test_a_process_group_of_some_ranks(comm, group, bucket):
+def test_a_process_group_of_some_ranks_and_a_state_of_another_rank(comm, group, bucket):
     pair = dist.new_group([0, 2])
     if comm.rank != 1:
         hook = ddp_hook("natural")
         mean = hook(State(pair), bucket([nn.Parameter(torch.zeros(2))], np.full(2, 2.0 ** (comm.rank + 1), np.float32))).wait()
         assert mean.tolist() == [5, 5]
-    dist.barrier()
-
-
-@pytest.mark.ranks(2)
-def test_a_saved_state_belongs_to_its_rank(comm, group, bucket):
-    hook, parameters = ddp_hook("sign", error_feedback=True), [nn.Parameter(torch.zeros(3))]
-    hook(None, bucket(parameters, np.float32([1, 2, 3]))).wait()
-    swapped = comm.sendrecv(hook.state.state_dict(), dest=1 - comm.rank, source=1 - comm.rank)
     other = ddp_hook("sign", error_feedback=True)
-    other.state.load_state_dict(swapped)
-    with pytest.raises(gw.IncompatibleError, match=f"of rank {1 - comm.rank} of 2, and this is rank {comm.rank} of 2"):
-        other(None, bucket(parameters, np.float32([1, 2, 3])))
+    other.state.load_state_dict(State().state_dict() | {"rank": 1, "world_size": 2, "residuals": {0: torch.ones(3)}})
+    with pytest.raises(gw.IncompatibleError, match=f"of rank 1 of 2, and this is rank {comm.rank} of 3"):
+        other(None, bucket([nn.Parameter(torch.zeros(3))], np.float32([1, 2, 3])))

@@ -32,10 +32,14 @@ class Part(NamedTuple):
 
 
 class Call:
-    """hook's codec and options, one bucket of DDP's, and the state that counts. rank, size: of the state's process group."""
+    """hook's codec and options, one bucket of DDP's, and the state. rank, size: of the state's process group.
+
+    Callbacks hold a Call and end in gloo's threads. A process group whose last reference is dropped there waits for its own thread, for
+    ever: so `group` and `state`, which has one, are for the thread that runs backward alone, and `release` drops them.
+    """
 
     def __init__(self, hook, state, bucket):
-        self.codec, self.state, self.error_feedback = hook.codec, state, hook.error_feedback
+        self.codec, self.state, self.counts, self.error_feedback = hook.codec, state, state.counts, hook.error_feedback
         self.group = dist.group.WORLD if state.process_group is None else state.process_group
         self.rank, self.size = dist.get_rank(self.group), dist.get_world_size(self.group)
         _check_backend(self.group)
@@ -80,9 +84,9 @@ class Call:
         sizes = [nbytes]
         if self.size > 1:
             everyone = torch.empty(self.size, dtype=torch.int64)
-            with self.state.timed("wait"):
+            with self.counts.timed("wait"):
                 gather(everyone, torch.tensor([nbytes]), group=self.group)
-            self.state.count(control=8)
+            self.counts.add_bytes(control=8)
             sizes = everyone.tolist()
         if error is not None:
             raise error
@@ -98,7 +102,7 @@ class Call:
 
         def done(future):
             future.value()  # raises if a rank has gone
-            self.state.add_seconds("transfer", perf_counter() - began)
+            self.counts.add_seconds("transfer", perf_counter() - began)
             return finish()
 
         return work.get_future().then(done)
@@ -111,6 +115,10 @@ class Call:
             dim = part.stop - part.start
             total[part.start : part.stop] = mean_of(self.codec, messages, replace(part.step, rank=self.rank), dim).to_dense()
         return total
+
+    def release(self):
+        """Only callbacks use this from now on."""
+        self.group = self.state = self._parameters = None
 
     def put(self, mean):
         """The group's tensor, filled with the mean."""

@@ -40,13 +40,14 @@ class Hook:
         call = Call(self, state, bucket)
         try:
             state.begin(call)
-            with state.timed("encode"):
+            with state.counts.timed("encode"):
                 payload, split = self._route.pack(call.encode())
         except Exception as error:
             call.meet(error=error)  # raises, here and on the ranks that wait for this one
         sizes = call.meet(payload.nbytes)
-        state.count(**split)
+        state.counts.add_bytes(**split)
         future = self._route.send(call, payload, sizes)
+        call.release()
         if call.is_last:
             state.end()
             state.answer()

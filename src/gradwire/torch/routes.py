@@ -57,10 +57,10 @@ def _words(dtype):
 
 
 def gathered(call, payload, sizes):
-    state, longest = call.state, max(sizes)
+    counts, longest = call.counts, max(sizes)
 
     def finish(rows):
-        with state.timed("decode"):
+        with counts.timed("decode"):
             return call.put(call.mean([row[:size] for row, size in zip(rows, sizes)]))
 
     if call.size == 1:
@@ -70,16 +70,16 @@ def gathered(call, payload, sizes):
         mine = np.zeros(longest, np.uint8)
         mine[: len(payload)] = payload
     everything = np.empty((call.size, longest), np.uint8)
-    state.count(sent=longest, padding=longest - len(payload), received=everything.nbytes)
+    counts.add_bytes(sent=longest, padding=longest - len(payload), received=everything.nbytes)
     work = gather(torch.from_numpy(everything.reshape(-1)), torch.from_numpy(mine), call.group, async_op=True)
     return call.after(work, lambda: finish(everything))
 
 
 def added(call, total, sizes):
-    state, values = call.state, call.codec.summable
+    counts, values = call.counts, call.codec.summable
 
     def finish():
-        with state.timed("decode"):
+        with counts.timed("decode"):
             mean = values.mean_of_sum(total, call.size)
             if (at := _sparse.first_nonfinite(mean)) >= 0:
                 raise DataError(f"the sum over {call.size} ranks overflows fp32 at key {at}")
@@ -87,15 +87,15 @@ def added(call, total, sizes):
 
     if call.size == 1:
         return _completed(finish())
-    state.count(sent=total.nbytes, received=total.nbytes)
+    counts.add_bytes(sent=total.nbytes, received=total.nbytes)
     return call.after(dist.all_reduce(torch.from_numpy(total), group=call.group, async_op=True), finish)
 
 
 def halves(call, words, sizes):
-    state, values, size, rank = call.state, call.codec.summable, call.size, call.rank
+    counts, values, size, rank, group = call.counts, call.codec.summable, call.size, call.rank, call.group
 
     def put(words):
-        with state.timed("decode"):
+        with counts.timed("decode"):
             return call.put(values.decode(words.view(np.uint8), None, None, len(words)))
 
     if size == 1:
@@ -105,7 +105,7 @@ def halves(call, words, sizes):
     rows.reshape(-1)[: len(words)] = words
     others = np.delete(rows, rank, 0)
     theirs = np.empty_like(others)
-    state.count(sent=others.nbytes, received=theirs.nbytes, padding=rows.nbytes - words.nbytes)
+    counts.add_bytes(sent=others.nbytes, received=theirs.nbytes, padding=rows.nbytes - words.nbytes)
     splits = [0 if other == rank else 2 * share for other in range(size)]
     swapped = dist.all_to_all_single(_flat(theirs), _flat(others), splits, splits, group=call.group, async_op=True)
     arrived, answers = call.after(swapped, lambda: None), []
@@ -114,19 +114,19 @@ def halves(call, words, sizes):
     def answer():
         """The second half: the mean of this rank's share, to all."""
         arrived.wait()
-        with state.timed("decode"):
+        with counts.timed("decode"):
             total = np.zeros(share, np.float32)
             for row in (*theirs[:rank], rows[rank], *theirs[rank:]):
                 total += values.decode(row.view(np.uint8), None, None, share) * np.float32(1 / size)
-        with state.timed("encode"):
+        with counts.timed("encode"):
             mine = values.encode(total, None, None)
         everything = np.empty(size * share, np.uint16)
-        state.count(sent=mine.nbytes, received=everything.nbytes)
-        work = gather(_flat(everything), torch.from_numpy(mine), call.group, async_op=True)
+        counts.add_bytes(sent=mine.nbytes, received=everything.nbytes)
+        work = gather(_flat(everything), torch.from_numpy(mine), group, async_op=True)
         answers.append(call.after(work, lambda: put(everything[: len(words)])))
         answers[0].then(lambda _: gate.set_result(None))
 
-    state.pending.append(answer)
+    call.state.pending.append(answer)
     return gate.then(lambda _: answers[0].value())  # raises if it failed
 
 

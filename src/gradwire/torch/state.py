@@ -5,17 +5,12 @@ A residual belongs to a parameter, not to a group of gradients: DistributedDataP
 last ones first, so places are known as they come, and are the same when a restarted process loads what another has saved.
 """
 
-from contextlib import contextmanager
-from threading import Lock
-from time import perf_counter
-
 import numpy as np
 import torch
 
 from ..errors import DataError, IncompatibleError
+from .counts import Counts
 
-PHASES = ("encode", "wait", "transfer", "decode")
-BYTES = ("sent", "received", "padding", "control", "header", "keys", "values", "tables")
 _NUMBERS = ("step", "rank", "world_size", "device", "dtype", "host_copies")
 
 
@@ -39,11 +34,18 @@ class State:
         self.process_group = process_group
         self.step, self.rank, self.world_size = 0, None, None
         self.device, self.dtype, self.host_copies = None, None, 0
-        self.seconds, self.bytes = dict.fromkeys(PHASES, 0.0), dict.fromkeys(BYTES, 0)
+        self.counts = Counts()
         self._residuals, self._fresh = {}, {}
         self._parameters, self._places, self._complete = [], {}, False
-        self._lock = Lock()
         self.pending = []  # second halves of what the step's groups have begun: functions, to be called in the order of the groups
+
+    @property
+    def seconds(self):
+        return self.counts.seconds
+
+    @property
+    def bytes(self):
+        return self.counts.bytes
 
     @property
     def residuals(self):
@@ -102,25 +104,6 @@ class State:
         """What the step's messages have lost at these places; `end` makes it the residual."""
         self._fresh |= zip(places, np.split(values, np.cumsum(sizes)[:-1]))
 
-    @contextmanager
-    def timed(self, phase):
-        """Add what this takes to seconds[phase]."""
-        began = perf_counter()
-        try:
-            yield
-        finally:
-            self.add_seconds(phase, perf_counter() - began)
-
-    def add_seconds(self, phase, seconds):
-        with self._lock:  # groups are decoded in gloo's threads
-            self.seconds[phase] += seconds
-
-    def count(self, **nbytes):
-        """Add to `bytes`."""
-        with self._lock:
-            for name, size in nbytes.items():
-                self.bytes[name] += size
-
     def state_dict(self):
         """Tensors, numbers and text, which torch.load(weights_only=True) reads. Each rank saves its own."""
         numbers = {name: getattr(self, name) for name in _NUMBERS}
@@ -135,7 +118,9 @@ class State:
         residuals = {place: _checked(place, values) for place, values in saved["residuals"].items()}
         for name in _NUMBERS:
             setattr(self, name, saved[name])
-        self.seconds, self.bytes = dict(saved["seconds"]), dict(saved["bytes"])
+        self.counts = Counts()
+        self.seconds.update(saved["seconds"])
+        self.bytes.update(saved["bytes"])
         self._residuals, self._fresh = residuals, {}
 
     def __getstate__(self):
