@@ -1,6 +1,5 @@
 """Call: one group of gradients on its way through a step: encoded part by part, averaged by a route (routes.py), put back."""
 
-from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
@@ -109,12 +108,14 @@ class Call:
 
     def mean(self, payloads):
         """float32 (dim,): the mean over ranks of what their messages decode to, from what `joined` made of each rank's."""
-        ranks, total = [apart(payload, len(self.parts)) for payload in payloads], np.empty(self.buffer.numel(), np.float32)
-        for number, part in enumerate(self.parts):
-            messages = [Message.from_bytes(buffers[number]) for buffers in ranks]
-            dim = part.stop - part.start
-            total[part.start : part.stop] = mean_of(self.codec, messages, replace(part.step, rank=self.rank), dim).to_dense()
-        return total
+        ranks = [apart(payload, len(self.parts)) for payload in payloads]
+        means = [self._mean_of(part, [Message.from_bytes(each[number]) for each in ranks]) for number, part in enumerate(self.parts)]
+        return means[0] if len(means) == 1 else np.concatenate(means)
+
+    def _mean_of(self, part, messages):
+        if self.size == 1:
+            return self.codec.decode(messages[0], part.step).to_dense()
+        return mean_of(self.codec, messages, part.step, part.stop - part.start).to_dense()
 
     def release(self):
         """Only callbacks use this from now on."""
