@@ -24,14 +24,14 @@ LAYERS = """
     settings schema
     config
     logs environment local_sgd cautions tally interruption arrayfile
-    journal
+    journal launch
     recorder checkpoint
     gradients
     __init__
     training slurm report testing torch
     bench
     network
-    listing launch
+    listing
     watchdog alike
     doctor
     commands
@@ -44,7 +44,7 @@ LEVEL = {name: level for level, line in enumerate(LAYERS.split("\n")) for name i
 IMPORTS_UPWARDS_INSIDE_FUNCTIONS = {"spec.py", "__init__.py"}
 
 MPI_ANYWHERE = ("collectives/", "training.py", "bench/", "network/")
-MPI_INSIDE_FUNCTIONS = ("commands/", "interruption.py")
+MPI_INSIDE_FUNCTIONS = ("commands/", "interruption.py", "torch/launching.py")
 PLACES = {"mpi4py": MPI_ANYWHERE, "h5py": ("recorder.py",), "matplotlib": ("report/",)}
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
