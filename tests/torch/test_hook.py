@@ -8,7 +8,6 @@ import pytest
 torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "gradwire[torch]"')
 
 import gradwire as gw  # noqa: E402
-from gradwire.collectives.ranges import part_step  # noqa: E402
 from gradwire.torch import State, ddp_hook  # noqa: E402
 
 COMPOSED = ["topk(ratio=0.1)+natural", "randomk(ratio=0.2, shared=true)+fp32", "threshold(t=0.5)+fp16", "sampled_topk(ratio=0.1)"]
@@ -35,7 +34,7 @@ def test_of_one_rank_the_mean_is_what_the_message_decodes_to(group, bucket, para
     hook = ddp_hook(codec, seed=5)
     for index in range(2):
         mean = hook(hook.state, bucket(parameters, gradient(index))).wait()
-        expected = decoded(codec, gradient(index), part_step(gw.Step(index, 5), 0))
+        expected = decoded(codec, gradient(index), gw.Step(index, 5).part(0))
         np.testing.assert_array_equal(mean.numpy(), expected)
     assert hook.state.step == 2
     assert hook.state.bytes["sent"] == hook.state.bytes["received"] == hook.state.bytes["control"] == 0
@@ -73,7 +72,7 @@ def test_a_message_for_each_tensor(group, bucket, parameters):
 
 def test_bytes_are_those_of_the_messages(group, bucket, parameters):
     codec, values = gw.codec("topk(ratio=0.1)+natural"), gradient(0)
-    step = part_step(gw.Step(), 0)
+    step = gw.Step().part(0)
     split = codec.encode(gw.Gradient(values, len(values)), step).split_nbytes()
     hook = ddp_hook(codec)
     hook(None, bucket(parameters, values)).wait()
@@ -110,7 +109,7 @@ def test_sixteen_bit_gradients_become_float32_and_return(group, bucket, paramete
     for dtype in (torch.float16, torch.bfloat16):
         hook, values = ddp_hook("fastsgd"), torch.from_numpy(gradient(0)).to(dtype)
         mean = hook(None, bucket(parameters, values.clone())).wait()
-        expected = decoded("fastsgd", values.float().numpy(), part_step(gw.Step(), 0))
+        expected = decoded("fastsgd", values.float().numpy(), gw.Step().part(0))
         assert mean.dtype == dtype
         assert torch.equal(mean, torch.from_numpy(expected.copy()).to(dtype))
         assert hook.state.dtype == str(dtype)

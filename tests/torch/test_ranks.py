@@ -13,7 +13,6 @@ import torch.distributed as dist  # noqa: E402
 from torch import nn  # noqa: E402
 
 import gradwire as gw  # noqa: E402
-from gradwire.collectives.ranges import part_step  # noqa: E402
 from gradwire.torch import State, ddp_hook  # noqa: E402
 
 CODECS = [*gw.list_codecs(), "topk(ratio=0.1)+natural", "randomk(ratio=0.2, shared=true)+fp32"]
@@ -63,7 +62,7 @@ def test_the_mean_is_that_of_gradwire_average(comm, group, bucket):
         for index in range(3):
             values = np.random.default_rng((comm.rank, index)).normal(size=342).astype(np.float32)
             mean = hook(None, bucket(parameters, values)).wait().numpy()
-            seed = part_step(gw.Step(index, 3), 0).seed
+            seed = gw.Step(index, 3).part(0).seed
             step, gradient = gw.Step(index, seed), gw.Gradient(values, 342)
             expected = gw.average(comm, gradient, spec, collective, feedback=feedback, step=step).to_dense()
             if spec == "none":

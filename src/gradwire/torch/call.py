@@ -9,7 +9,6 @@ import torch.distributed as dist
 
 from ..codecs.feedback import ErrorFeedback
 from ..collectives.base import mean_of
-from ..collectives.ranges import part_step
 from ..errors import CorruptMessage, DataError, GradwireError, IncompatibleError
 from ..gradient import Gradient
 from ..message import Message
@@ -59,9 +58,9 @@ class Call:
     def _cut(self):
         places, sizes = self.state.places(self._parameters), [each.numel() for each in self._parameters]
         if self._granularity == "bucket":
-            return [Part(0, sum(sizes), places, sizes, part_step(self.step, self.number))]
+            return [Part(0, sum(sizes), places, sizes, self.step.part(self.number))]
         stops = np.cumsum(sizes).tolist()
-        return [Part(b - n, b, [p], [n], part_step(self.step, p)) for b, n, p in zip(stops, sizes, places)]
+        return [Part(b - n, b, [p], [n], self.step.part(p)) for b, n, p in zip(stops, sizes, places)]
 
     def _encode_part(self, part, gradient):
         if not self.error_feedback:
