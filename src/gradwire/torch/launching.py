@@ -35,7 +35,9 @@ def _from_mpi(backend, options):
 
     comm = MPI.COMM_WORLD
     check_world(comm.size, 1 if comm.size == 1 else None)
-    one_host = comm.Split_type(MPI.COMM_TYPE_SHARED).size == comm.size
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    one_host = node.size == comm.size
+    node.Free()
     if comm.rank == 0:
         address = os.environ.get("MASTER_ADDR") or ("127.0.0.1" if one_host else socket.getfqdn())
         store = dist.TCPStore(address, 0, comm.size, is_master=True, wait_for_workers=False, **options)
