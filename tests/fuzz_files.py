@@ -160,7 +160,7 @@ class Words(Target):
     @staticmethod
     def _set(text):
         made = {"run": {"epochs": 1}, "data": {}, "codec": {}}
-        settings.override(made, {}, text)
+        settings.override(made, {}, [], text)
         return made
 
     @staticmethod
