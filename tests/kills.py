@@ -165,7 +165,8 @@ def torture(folder, config, kills, rng, say):
             assert code == STOPPED, f"status {code} after {how}"
     found = gw.load_run(path)
     assert found.final_params_sha256 == whole.final_params_sha256 and rows == EPOCHS
-    assert not list(results.rglob("*.ckpt")) and not list(results.rglob("*.part"))
+    left = [str(path) for pattern in ("*.ckpt", "*.part") for path in results.rglob(pattern)]
+    assert not left, f"left behind: {left}"
     say(f"{config[0]}: {sum(hit.values())} kills ({', '.join(f'{how} {n}' for how, n in hit.items())}), identical at the end")
     return sum(hit.values())
 

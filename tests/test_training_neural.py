@@ -123,6 +123,24 @@ def test_small_tensors_travel_uncompressed_and_are_counted(comm, shared_path, ex
 
 
 @pytest.mark.ranks(2)
+def test_the_run_file_says_what_the_codecs_claim(comm, shared_path, experiment):
+    d = 784 * 8 + 8 + 80 + 10
+    claims = {
+        "natural": ((1 / 8, 0), ("codec.uplink=natural",)),
+        "both ways": ((1 / 8, 1 / 8), ("codec.uplink=natural", "collective.name=gather_bcast")),
+        "two codecs": ((0, 1 / 8), ("codec.uplink=none", "codec.downlink=natural", "collective.name=gather_bcast")),
+        "largest tensor": ((np.sqrt(6272) / 8, 0), ("codec.uplink=qsgd(levels=8)", "codec.granularity=tensor")),
+        "flat": ((np.sqrt(d) / 8, 0), ("codec.uplink=qsgd(levels=8)",)),
+        "biased": ((np.nan, 0), ("codec.uplink=onebit", EF)),
+        "powersgd": ((np.nan, np.nan), ("collective.name=powersgd", "collective.columns=1", EF)),
+    }
+    for name, (expected, overrides) in claims.items():
+        path = training.train(experiment(comm, *overrides, "run.epochs=1"), comm, shared_path / name, progress=Quiet())
+        comm.Barrier()
+        assert gw.load_run(path).omegas == pytest.approx(expected, nan_ok=True), name
+
+
+@pytest.mark.ranks(2)
 def test_the_loss_of_some_training_rows(comm, shared_path, experiment):
     every, some = experiment(comm), experiment(comm, "run.train_loss_rows=50")
     assert every.run_id != some.run_id and experiment(comm, "run.train_loss_rows=0").run_id == every.run_id

@@ -6,6 +6,7 @@
         offsets             int64 (n + 1,): gradient i is keys[offsets[i]:offsets[i + 1]] and the values there
         keys                uint32, strictly increasing within a gradient; empty if is_dense: then a gradient has dim values
         values              float32
+        block_names, block_starts   text and int64 (tensors,): the model's tensors, and where in a gradient each begins
 
 They are fresh gradients, before error feedback and before the codec (with run.local_steps, the differences that are exchanged in their
 place). An epoch's are appended when it ends.
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from . import arrayfile, npy
+from .blocks import Block
 from .errors import DataError
 from .gradient import Gradient
 from .recorder import append_arrays, read_arrays, write_arrays
@@ -47,10 +49,11 @@ def recorded_whole(results, config, epochs):
 
 
 class GradientLog:
-    """Appends the gradients of one run, on rank 0. first: the (epoch, step) that it begins with, after what an interrupted run has left."""
+    """Appends the gradients of one run, on rank 0. first: the (epoch, step) that it begins with, after what an interrupted run has left.
+    blocks: the model's tensors."""
 
-    def __init__(self, path, config, dim, first=(0, 0)):
-        self.path, self.config, self.dim = Path(path), config, dim
+    def __init__(self, path, config, dim, first=(0, 0), blocks=()):
+        self.path, self.config, self.dim, self.blocks = Path(path), config, dim, blocks
         self.rows = self.entries = 0
         self.is_dense = None
         arrayfile.clean(self.path)
@@ -89,6 +92,8 @@ class GradientLog:
             "offsets": (np.zeros(1, np.int64), "1", "where each gradient begins in keys and values, and the end"),
             "keys": (np.empty(0, np.uint32), "1", "strictly increasing within a gradient; empty for dense gradients"),
             "values": (np.empty(0, np.float32), "1", "fresh values, before error feedback and codec"),
+            "block_names": (np.array([block.name for block in self.blocks], object), "text", "the model's tensors"),
+            "block_starts": (np.array([block.start for block in self.blocks], np.int64), "1", "where in a gradient each tensor begins"),
         }
         write_arrays(self.path, SCHEMA, SCHEMA_VERSION, attributes | {"dim": self.dim, "is_dense": is_dense}, arrays)
 
@@ -111,6 +116,16 @@ def load_gradients(path):
     return found
 
 
+def load_blocks(path):
+    """(Block, …), flat, of the model of a file of `gradwire run --record-gradients`; () if it does not say."""
+    attributes, arrays = read_arrays(path, SCHEMA, SCHEMA_VERSION)
+    names, starts = (arrays.get(name, np.empty(0)).tolist() for name in ("block_names", "block_starts"))
+    edges = [*starts, attributes["dim"]]
+    if names and (len(names) != len(starts) or starts[0] != 0 or edges != sorted(set(edges))):
+        raise DataError(f"{path}: expected block_starts that grow from 0 to below {edges[-1]}, got {starts[:5]} … for {len(names)} names")
+    return tuple(Block(str(name), start, (stop - start,)) for name, (start, stop) in zip(names, pairwise(edges)))
+
+
 def _of_hdf5(path):
     attributes, arrays = _whole_rows(path)
     keys = None if attributes["is_dense"] else arrays["keys"]
@@ -122,8 +137,9 @@ def _of_hdf5(path):
 def _whole_rows(path):
     """(attributes, arrays) of the rows that are whole: a kill may have cut off the last one."""
     attributes, arrays = read_arrays(path, SCHEMA, SCHEMA_VERSION)
-    missing = ({"dim", "is_dense"} - attributes.keys()) | ({"rank", "epoch", "step", "offsets", "keys", "values"} - arrays.keys())
-    if missing or any(array.ndim != 1 or array.dtype.kind not in "iuf" for array in arrays.values()):
+    columns = ("rank", "epoch", "step", "offsets", "keys", "values")
+    missing = ({"dim", "is_dense"} - attributes.keys()) | (set(columns) - arrays.keys())
+    if missing or any(arrays[name].ndim != 1 or arrays[name].dtype.kind not in "iuf" for name in columns):
         raise DataError(
             f"{path}: expected dim, is_dense and flat columns of numbers, got no {', '.join(sorted(missing)) or 'such columns'}"
         )

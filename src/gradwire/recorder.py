@@ -4,6 +4,7 @@ HDF5 itself spreads a change over many places and leaves a file that does not op
 every change goes through a journal (journal.py), which makes it in one piece.
 
     /                 attributes schema, schema_version, config (TOML text), spec, experiment, run_id, dim, ranks, finished,
+                      omega_uplink and omega_downlink (the bounds that the codecs claim, NaN if they are biased),
                       at the end final_params_sha256, and diverged if what was exchanged was not finite any more
     /environment      attributes
     /epochs/<column>  (epochs,) or (epochs, ranks), attributes units, description
@@ -13,6 +14,7 @@ HDF5 locking is off and readers retry, so watching a run never breaks it.
 
 import errno
 import fcntl
+import math
 import os
 import time
 from contextlib import contextmanager, suppress
@@ -62,7 +64,7 @@ PER_RANK = {
 PER_EPOCH = {
     "train_loss": ("1", "mean loss of all training rows plus the regulariser, after the epoch"),
     "test_loss": ("1", "mean loss of all test rows, after the epoch"),
-    "test_metric": ("1", "AUC (classification) or RMSE (regression) of all test rows, after the epoch"),
+    "test_metric": ("1", "the model's metric (AUC, RMSE, accuracy, bits per byte) of all test rows, after the epoch"),
     "learning_rate": ("1", "learning rate of the epoch"),
     "warmup": ("1", "1 for the first epoch since the start, which summaries leave out"),
     "ranks": ("1", "ranks of the epoch; in columns of more, the others have 0, and no vnmse"),
@@ -139,14 +141,14 @@ class Recorder:
     def __init__(self, path):
         self.path = Path(path)
 
-    def create(self, config, environment, dim, ranks):
-        """A new file with empty columns; it appears under its name only when it is whole."""
+    def create(self, config, environment, dim, ranks, omegas=(math.nan, math.nan)):
+        """A new file with empty columns; it appears under its name only when it is whole. omegas: of the codecs of both directions."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         arrayfile.clean(self.path)
         with journal.create(self.path) as draft, h5py.File(draft, "w") as file:
             file.attrs.update(
                 schema=SCHEMA, schema_version=SCHEMA_VERSION, config=config.toml(), spec=config.uplink, experiment=config.experiment,
-                run_id=config.run_id, dim=dim, ranks=ranks, finished=False,
+                run_id=config.run_id, dim=dim, ranks=ranks, finished=False, omega_uplink=omegas[0], omega_downlink=omegas[1],
             )  # fmt: skip
             file.create_group("environment").attrs.update(environment)
             columns = file.create_group("epochs")
@@ -288,6 +290,8 @@ class Run:
     final_params_sha256: str | None
     diverged: str | None = None
     """What was not finite, of a run that ended so; losses and metric of its last epoch are NaN."""
+    omegas: tuple = (math.nan, math.nan)
+    """Of uplink and downlink: ω, the bound of the expected vNMSE that an unbiased codec claims for this many parameters; else NaN."""
 
     @property
     def ranks_text(self):
@@ -329,6 +333,7 @@ def _run(path, file):
         ranks=int(attributes["ranks"]),
         final_params_sha256=attributes.get("final_params_sha256"),
         diverged=attributes.get("diverged"),
+        omegas=tuple(float(attributes.get(f"omega_{way}", math.nan)) for way in ("uplink", "downlink")),
     )
 
 

@@ -36,12 +36,11 @@ class Training:
 
     def __init__(self, config, comm, watch=None):
         self.config, self.comm, self.watch = config, comm, watch or Stopwatch()
-        dataset = config.dataset()
+        dataset, self.model, self.optimizer = config.dataset(), config.build_model(), config.build_optimizer()
+        if not self.model.takes(dataset.task):  # before anything is fetched
+            raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {dataset.task}")
         prepared = data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         self.train, self.test, self.guard = prepared.train, prepared.test, prepared.guard
-        self.model, self.optimizer = config.build_model(), config.build_optimizer()
-        if not self.model.takes(prepared.task):
-            raise IncompatibleError(f"model {self.model.name} is for {self.model.task}, data {dataset.name} is for {prepared.task}")
         self.blocks = self.model.blocks(prepared.n_features)
         self.dim = self.blocks[-1].stop
         if config.granularity != "flat" and len(self.blocks) == 1:
@@ -111,6 +110,14 @@ class Training:
     def columns(self):
         """This rank's columns of the epoch that was trained last."""
         return self.tally.columns() | {"rows": len(self.shard), "steps": self.done}
+
+    def omegas(self):
+        """(uplink, downlink): ω of the run's codecs, NaN where they claim none, or where something else than a codec is exchanged."""
+        uplink, downlink = self.config.codecs_at(self.config.epochs, self.blocks)
+        back = (downlink or uplink) if self.collective.has_downlink else None
+        if self.collective.in_place_of:
+            return math.nan, math.nan
+        return _omega(uplink, self.dim), 0.0 if back is None else _omega(back, self.dim)
 
     def row(self):
         """The recorder's row of the epoch that was trained last, but for its warm-up; on ranks other than 0 without columns of ranks."""
@@ -232,6 +239,11 @@ class Training:
         return digests[0]
 
 
+def _omega(codec, dim):
+    omega = codec.omega(dim) if codec.unbiased else None
+    return math.nan if omega is None else float(omega)
+
+
 def train(config, comm, results, *, resume=False, progress, record_gradients=0, watch=None, interruption=None):
     """Run `config` on all ranks of `comm` and record it; returns the run file's path. A collective call.
 
@@ -243,7 +255,11 @@ def train(config, comm, results, *, resume=False, progress, record_gradients=0, 
     checkpoint = Checkpoint(results, config, comm.rank, comm.size)
     recorder = Recorder(path) if comm.rank == 0 else None
     at = _begin(training, checkpoint, recorder, results, resume, progress)
-    log = GradientLog(gradients_path(results, config), config, training.dim, at[:2]) if recorder and record_gradients else None
+    log = (
+        GradientLog(gradients_path(results, config), config, training.dim, at[:2], training.blocks)
+        if recorder and record_gradients
+        else None
+    )
     progress.start_run(config, at.epochs, training.steps_per_epoch)
     for caution in cautions(config, training.dim, training.steps_per_epoch):
         progress.note(f"{config.run_id}: {caution}")
@@ -290,7 +306,7 @@ def _begin(training, checkpoint, recorder, results, resume, progress):
         checkpoint.clear()
         if recorder:
             gradients_path(results, config).unlink(missing_ok=True)  # of an earlier run of this name
-            recorder.create(config, described, training.dim, comm.size)
+            recorder.create(config, described, training.dim, comm.size, training.omegas())
         return Place(0)
     private = bool(training.checkpointed()[1])
     at = comm.bcast(checkpoint.latest(private, recorder.rows()) if recorder else None) or Place(0)

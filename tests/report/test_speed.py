@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradwire.report import load, published, speed, table
+from gradwire.report import load, measures, published, speed, table
 from gradwire.report.load import collect
 from gradwire.report.measures import measure
 
@@ -46,8 +46,8 @@ def test_speedups_by_hand(rows):
 
 
 def test_a_loss_that_is_there_at_once_is_reached_at_the_end_of_the_first_epoch():
-    assert speed._first_s(np.array([2.0, 4.0]), np.array([0.1, 0.1]), 0.2) == 2.0
-    assert speed._first_s(np.array([2.0, 4.0]), np.array([0.3, 0.25]), 0.2) == np.inf
+    assert measures.first(np.array([2.0, 4.0]), np.array([0.1, 0.1]), 0.2) == 2.0
+    assert np.isnan(measures.first(np.array([2.0, 4.0]), np.array([0.3, 0.25]), 0.2))
 
 
 def test_local_steps_set_no_easier_target(make_run, stored, tmp_path):

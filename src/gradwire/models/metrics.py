@@ -35,4 +35,7 @@ def bits_per_byte(scores, labels):
     return float(np.mean(scores, dtype=np.float64)) if len(scores) else float("nan")
 
 
+RISING = ("auc", "accuracy")
+"""Of METRICS those that are better the larger they are; the others are errors and sizes."""
+
 METRICS = {"auc": auc, "rmse": rmse, "accuracy": accuracy, "bits_per_byte": bits_per_byte}

@@ -1,13 +1,14 @@
 """Tables and figures of experiments, made from run files and nothing else.
 
-Writes <results>/tables/<experiment>.md and .csv, and <results>/figures/<experiment>.png and .pdf.
+Writes <results>/tables/<experiment>.md and .csv, and <results>/figures/<experiment>.png and .pdf; where gradients were recorded,
+<experiment>-gradients beside both.
 """
 
 import shlex
 from pathlib import Path
 
 from ..errors import ConfigError
-from . import figure, table
+from . import figure, histograms, table
 from .load import collect, experiment_names
 from .measures import measure
 from .whole import write_text
@@ -62,7 +63,20 @@ def _write_tables(results, collection, rows):
 
 
 def _write_figures(results, collection, rows):
-    return figure.save(figure.draw(collection, rows), _stem(results, "figures", collection))
+    paths = figure.save(figure.draw(collection, rows), _stem(results, "figures", collection))
+    return paths + _write_gradients(results, collection, rows)
+
+
+def _write_gradients(results, collection, rows):
+    """Figure and numbers of recorded gradients, where there are any."""
+    if not (found := histograms.recorded(Path(results), rows)):
+        return []
+    run, path = found
+    numbers = histograms.measure(path)
+    figures, tables = (_stem(results, folder, collection) for folder in ("figures", "tables"))
+    paths = figure.save(histograms.draw(run, numbers), figures.with_name(f"{figures.name}-gradients"))
+    write_text(tables.with_name(f"{tables.name}-gradients.csv"), histograms.as_csv(numbers))
+    return [*paths, tables.with_name(f"{tables.name}-gradients.csv")]
 
 
 def _stem(results, folder, collection):

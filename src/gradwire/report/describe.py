@@ -21,7 +21,12 @@ def label(row):
 
 def labels(family):
     """Names of rows that are shown by themselves: without what they all share."""
-    return [_marked(name, row) for name, row in zip(load.labels([row.group.runs[0] for row in family]), family)]
+    return [_marked(name, row) for name, row in zip(unmarked(family), family)]
+
+
+def unmarked(family):
+    """`labels` that do not say of a row whether it is finished."""
+    return load.labels([row.group.runs[0] for row in family], {name for row in family for name in row.group.tuned})
 
 
 def families(rows):
@@ -37,6 +42,13 @@ def title(family):
     run = family[0].group.runs[0]
     model, data, collective = (run.config.get(section, {}).get("name", "?") for section in ("model", "data", "collective"))
     return f"{model} on {data}, {collective}, {run.ranks_text} rank{'s' * (run.ranks_text != '1')}, {network(run)}"
+
+
+def problem(rows):
+    """What rows share that differ in how they exchange: "mlp on fashion-mnist, 2 ranks, measured on local"."""
+    run = rows[0].group.runs[0]
+    model, data = (run.config.get(section, {}).get("name", "?") for section in ("model", "data"))
+    return f"{model} on {data}, {run.ranks_text} rank{'s' * (run.ranks_text != '1')}, {_each(rows, network)}"
 
 
 def _marked(name, row):
@@ -82,16 +94,22 @@ def shares_cores(rows):
 
 def metric(rows):
     """Name of the test metric: the model's; "metric" where rows differ, or where the model is a plug-in that is not installed."""
-    found = {_metric(row.group.runs[0].config.get("model", {}).get("name")) for row in rows}
+    found = {_in_words(metric_of(row.group.runs[0])) for row in rows}
     return found.pop() if len(found) == 1 else "metric"
 
 
-def _metric(model):
+def metric_of(run):
+    """The test metric of the run's model, one of models.metrics.METRICS; None of a plug-in that is not installed."""
     try:
-        name = specs.lookup("models", model).metric_name
-        return name.upper() if name in ("auc", "rmse") else name.replace("_", " ")
+        return specs.lookup("models", run.config.get("model", {}).get("name")).metric_name
     except (ConfigError, ImportError):
+        return None
+
+
+def _in_words(metric):
+    if metric is None:
         return "metric"
+    return metric.upper() if metric in ("auc", "rmse") else metric.replace("_", " ")
 
 
 def notes(collection, rows):
@@ -122,9 +140,16 @@ def baseline(parts):
     return "16-bit" if names & _SIXTEEN_BIT and names <= _UNCOMPRESSED | _SIXTEEN_BIT else ""
 
 
+def kind(row):
+    """`baseline` of a row's messages, those that come back included."""
+    downlink = row.group.settings.get("codec.downlink", "same")
+    back = () if downlink == "same" else (name for name, _ in specs.split(downlink))
+    return baseline((*row.group.parts, *back))
+
+
 def flags(rows):
     """A line for each baseline that a fair table has and this one has not."""
-    return missing_baselines(baseline(row.group.parts) for row in rows)
+    return missing_baselines(map(kind, rows))
 
 
 def missing_baselines(kinds):

@@ -1,39 +1,44 @@
 """The figure of an experiment: test loss against time, test loss against bytes, and bytes per epoch. PNG and PDF.
 
+Where the aim is a metric (accuracy.py), it stands in the loss's place, and all rows of a problem in one line of panels.
+
 Curves begin at the end of the first epoch, the warm-up included. With repeats, the curve is the median and faint lines are the
 repeats. matplotlib is used through its objects, without pyplot's global state. Equal runs give equal files, byte for byte.
 """
 
 import re
 import textwrap
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from . import describe, style
+from . import accuracy, describe, style, tuning
 from .layout import byte_unit, significant
 from .load import column, curves
-from .measures import cumulative_bytes, cumulative_time_s
+from .measures import cumulative_bytes, cumulative_time_s, rising
 from .whole import whole
 
 _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
 
 
 def draw(collection, rows):
-    """matplotlib Figure of three panels for these rows; for each family of rows (models, data, ranks …) three of its own."""
-    families = describe.families(rows)
-    named = [describe.labels(family) for family in families]
+    """matplotlib Figure of three panels for these rows, those that were chosen if the rates were; for each family (models, data, ranks …)
+    three of its own."""
+    rows = tuning.shown(rows, tuning.choose(rows))
+    families = _families(rows)
+    named = [describe.labels(family.rows) for family in families]
     looks = style.looks(dict.fromkeys(name for names in named for name in names))
-    heights = [max(4.0, 1.9 + 0.26 * len(family)) for family in families]
+    heights = [max(4.0, 1.9 + 0.26 * len(family.rows)) for family in families]
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
         figure = Figure(figsize=(10, sum(heights)), dpi=160 if len(families) < 4 else 100, layout="constrained")
         panels = figure.subplots(len(families), 3, squeeze=False, height_ratios=heights)
         for family, names, (against_time, against_bytes, per_epoch) in zip(families, named, panels):
             _panels(family, names, looks, against_time, against_bytes, per_epoch)
             if len(families) > 1:
-                against_time.set_title(textwrap.fill(describe.title(family), 42), loc="left", fontsize=8)
+                against_time.set_title(textwrap.fill(family.title, 42), loc="left", fontsize=8)
         shown = {}
         for handle, name in (pair for axes in panels[:, 0] for pair in zip(*axes.get_legend_handles_labels())):
             shown.setdefault(name, handle)
@@ -42,13 +47,32 @@ def draw(collection, rows):
     return figure
 
 
-def _panels(rows, names, looks, against_time, against_bytes, per_epoch):
-    """Loss against time, loss against bytes, bytes per epoch."""
-    _curves(against_time, rows, names, looks, cumulative_time_s)
-    against_time.set(title="Loss against time", xlabel="training time, s", ylabel="test loss")
-    _curves(against_bytes, rows, names, looks, cumulative_bytes)
+@dataclass(frozen=True)
+class _Family:
+    """Rows that share a line of panels, the column that its curves show, and what the rows share."""
+
+    rows: list
+    quantity: str
+    title: str
+
+
+def _families(rows):
+    aimed = accuracy.problems(rows)
+    there = {id(row) for problem in aimed for row in problem}
+    found = [_Family(problem, "test_metric", describe.problem(problem)) for problem in aimed]
+    others = describe.families([row for row in rows if id(row) not in there])
+    return found + [_Family(family, "test_loss", describe.title(family)) for family in others]
+
+
+def _panels(family, names, looks, against_time, against_bytes, per_epoch):
+    """Loss or metric against time and against bytes; bytes per epoch."""
+    rows, quantity = family.rows, family.quantity
+    what = "loss" if quantity == "test_loss" else describe.metric(rows)
+    _curves(against_time, rows, names, looks, quantity, cumulative_time_s)
+    against_time.set(title=f"{what.capitalize()} against time", xlabel="training time, s", ylabel=f"test {what}")
+    _curves(against_bytes, rows, names, looks, quantity, cumulative_bytes)
     _bytes_axis(against_bytes, log=any(row["uplink_bytes"] > 0 for row in rows))
-    against_bytes.set(title="Loss against bytes", xlabel="up and down, per rank")
+    against_bytes.set(title=f"{what.capitalize()} against bytes", xlabel="up and down, per rank")
     against_bytes.sharey(against_time)
     _bars(per_epoch, rows, names, looks)
     per_epoch.set(title="Bytes per epoch", xlabel="per rank")
@@ -72,12 +96,12 @@ def save(figure, stem):
     return paths
 
 
-def _curves(axes, rows, names, looks, progress):
-    """Test loss of every row against `progress` (run → float (epochs,))."""
+def _curves(axes, rows, names, looks, quantity, progress):
+    """The column `quantity` of every row against `progress` (run → float (epochs,))."""
     for name, row in zip(names, rows):
         runs = row.group.runs
-        x, y = curves(runs, progress), curves(runs, lambda run: column(run, "test_loss"))
-        y = np.where(np.isnan(y), np.inf, y)  # of a run that diverged
+        x, y = curves(runs, progress), curves(runs, lambda run: column(run, quantity))
+        y = np.where(np.isnan(y), -np.inf if quantity == "test_metric" and rising(runs[0]) else np.inf, y)  # of a run that diverged
         look = looks[name]
         if len(runs) > 1:
             axes.plot(x.T, y.T, color=look.color, linewidth=0.5, alpha=0.4)

@@ -23,12 +23,20 @@ _LABELLED_ALREADY = ("codec.uplink", "codec.error_feedback")
 
 @dataclass(frozen=True)
 class Group:
-    """One row: repeats of one configuration. `finished` is False when no repeat is; then all of them are unfinished. spec: as `named`."""
+    """One row: repeats of one configuration. `finished` is False when no repeat is; then all of them are unfinished. spec: as `named`.
+    tuned: settings that were chosen for this row alone (tuning.py), so that they neither name it nor keep it from being compared.
+    """
 
     label: str
     spec: str
     finished: bool
     runs: tuple
+    tuned: tuple = ()
+
+    @property
+    def settings(self):
+        """ "section.key" → value, of all that makes it a row of its own."""
+        return _settings(self.runs[0])
 
     @property
     def parts(self):
@@ -39,7 +47,7 @@ class Group:
     def family(self):
         """What it shares with the rows that it is compared with: all settings but those of the codec and of local steps. A collective that
         sends no codec's messages is compared like a codec of the collective that it stands beside."""
-        settings = {key: value for key, value in _settings(self.runs[0]).items() if not key.startswith("codec.")}
+        settings = {key: value for key, value in self.settings.items() if not key.startswith("codec.") and key not in self.tuned}
         settings.pop("run.local_steps", None)
         collective = _collective(self.runs[0])
         if collective and collective.in_place_of:
@@ -180,14 +188,15 @@ def _settings(run):
     }
 
 
-def labels(runs):
-    """One label for each row: the codec, +EF with error feedback, and the settings that differ between rows of the same codec."""
+def labels(runs, without=()):
+    """One label for each row: the codec, +EF with error feedback, and the settings that differ between rows of the same codec, but for
+    those `without` which the rows are to be named."""
     base = [named(run) + (" +EF" if has_feedback(run) else "") for run in runs]
     settings = [_settings(run) for run in runs]
     found = []
     for name, own in zip(base, settings):
         same = [other for other_name, other in zip(base, settings) if other_name == name]
-        varied = [key for key in own if key not in _LABELLED_ALREADY and any(_differ(key, own, other) for other in same)]
+        varied = [key for key in own if key not in (*_LABELLED_ALREADY, *without) and any(_differ(key, own, other) for other in same)]
         found.append(", ".join([name, *(f"{_short(key)}={own[key]}" for key in varied)]))
     return found
 

@@ -2,7 +2,8 @@
 
 Times: maximum over ranks in each epoch, median over the epochs after warm-up. A phase's maximum may come from another rank than
 the epoch's, so phases need not sum to the epoch. Bytes: mean over ranks and the epochs after warm-up, exactly as recorded.
-Ratios divide sums of bytes, uplink only. A test loss that is no number counts as inf: a run that diverged is not left out.
+Ratios divide sums of bytes, uplink only. A test loss that is no number counts as inf, and of a run that diverged the metric as the worst
+there is: it is not left out.
 Nothing here is estimated from a formula.
 
 hierarchical sends one message per node. Its ratios are against the same messages uncompressed: ranks that send none have no baseline,
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..models.metrics import RISING
+from .describe import metric_of
 from .load import column, has_feedback, n_epochs
 
 PHASES = ("compute", "encode", "comm", "decode", "update", "other")
@@ -89,6 +92,19 @@ def cumulative_bytes(run):
     return np.cumsum((column(run, "uplink_bytes") + column(run, "downlink_bytes")).sum(axis=1) / column(run, "ranks"))
 
 
+def first(progress, numbers, goal):
+    """How far `progress`, float (epochs,), is when numbers (epochs,) first fall to the goal, on straight lines between the epochs' ends;
+    NaN if never."""
+    below = np.flatnonzero(numbers <= goal)
+    if not len(below):
+        return np.nan
+    at = below[0]
+    if at == 0 or not np.isfinite(numbers[at - 1]):  # no straight line comes from there
+        return float(progress[at])
+    share = (numbers[at - 1] - goal) / (numbers[at - 1] - numbers[at])
+    return float(progress[at - 1] + share * (progress[at] - progress[at - 1]))
+
+
 def _slowest_rank(run, name):
     return column(run, name).max(axis=1)
 
@@ -109,7 +125,14 @@ def _of_run(run):
     vnmse = np.nanmean(column(run, "vnmse"), axis=1)  # NaN on ranks that encode nothing
     numbers |= {"vnmse_first": vnmse[0], "vnmse_last": vnmse[-1]}
     loss, metric = (float(column(run, name)[-1]) for name in ("test_loss", "test_metric"))
+    if run.diverged:
+        metric = -np.inf if rising(run) else np.inf
     return numbers | {"test_loss": np.inf if np.isnan(loss) else loss, "test_metric": metric}
+
+
+def rising(run):
+    """Whether the run's test metric is better the larger it is; one that is not known is taken for an error."""
+    return metric_of(run) in RISING
 
 
 def _baselines(run, chosen, total):

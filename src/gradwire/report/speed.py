@@ -14,7 +14,7 @@ import numpy as np
 from . import describe, published
 from .layout import MISSING, Block, decimals_for, fixed, significant
 from .load import column, curves
-from .measures import cumulative_time_s
+from .measures import cumulative_time_s, first
 
 TOLERANCE = 0.001
 """A test loss that is worse than the target by no more than this share has reached it."""
@@ -43,7 +43,7 @@ def speeds(family):
     """[Speed] of the rows of a family."""
     plain, sixteen = (_baseline(family, kind) for kind in ("uncompressed", "16-bit"))
     zipml = next((row for row in family if row.group.spec.partition("(")[0] == "zipml"), None)
-    uncompressed = [row for row in family if describe.baseline(row.group.parts) == "uncompressed"]
+    uncompressed = [row for row in family if describe.kind(row) == "uncompressed"]
     goal = float(np.nanmin([*map(_best, uncompressed), np.inf]))
     goal = goal if np.isfinite(goal) else np.nan
     reached = min((seconds for row in uncompressed if not np.isnan(seconds := _reached_s(row, goal))), default=np.nan)
@@ -88,7 +88,7 @@ def _numbers(speed):
 
 def _baseline(family, kind):
     """The fastest row of a kind, None without one."""
-    found = [row for row in family if describe.baseline(row.group.parts) == kind]
+    found = [row for row in family if describe.kind(row) == kind]
     return min(found, key=lambda row: row["epoch_time_s"], default=None)
 
 
@@ -116,20 +116,7 @@ def _losses(row):
 
 def _reached_s(row, goal):
     """Training time until the test loss is near the goal, both medians over the repeats, NaN if it never is."""
-    first = _first_s(np.median(curves(row.group.runs, cumulative_time_s), axis=0), _losses(row), goal + TOLERANCE * abs(goal))
-    return first if np.isfinite(first) else np.nan
-
-
-def _first_s(times, losses, goal):
-    """When losses first fall to the goal, on straight lines between the epochs' ends; inf if never."""
-    below = np.flatnonzero(losses <= goal)
-    if not len(below):
-        return np.inf
-    at = below[0]
-    if at == 0 or not np.isfinite(losses[at - 1]):  # no straight line comes from there
-        return times[at]
-    share = (losses[at - 1] - goal) / (losses[at - 1] - losses[at])
-    return times[at - 1] + share * (times[at] - times[at - 1])
+    return first(np.median(curves(row.group.runs, cumulative_time_s), axis=0), _losses(row), goal + TOLERANCE * abs(goal))
 
 
 def _block(family):

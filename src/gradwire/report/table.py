@@ -1,13 +1,14 @@
 """The summary table of an experiment: where each codec's time and bytes went, and what came of the training.
 
-As terminal text, Markdown and CSV. The CSV has base units (seconds, bytes) and every measure; the other two are for reading:
-blocks for speed-ups, for ranks if they differ, for time, for bytes and accuracy. A table without an uncompressed and a 16-bit row says so.
+As terminal text, Markdown and CSV. The CSV has base units (seconds, bytes) and every measure, of rows that were not chosen (tuning.py)
+too; the other two are for reading: blocks for accuracy where that is the aim, for speed-ups, for ranks if they differ, for time, for bytes
+and accuracy, for the learning rates tried. A table without an uncompressed and a 16-bit row says so.
 """
 
 import csv
 import io
 
-from . import describe, scaling, speed
+from . import accuracy, describe, scaling, speed, tuning
 from .layout import MISSING, Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
 from .measures import PHASES
 
@@ -16,38 +17,42 @@ _WITH_RANGE = ("epoch_time_s", "test_loss", "test_metric")
 
 def text(collection, rows):
     """The table for a terminal."""
-    notes = "\n".join(_notes(collection, rows))
-    return "\n\n".join([describe.headline(collection, rows), *map(as_text, _blocks(rows)), notes])
+    blocks, notes = _parts(collection, rows)
+    return "\n\n".join([describe.headline(collection, rows), *map(as_text, blocks), "\n".join(notes)])
 
 
 def markdown(collection, rows):
     """The table for a page."""
-    notes = "\n".join(f"- {note}" for note in _notes(collection, rows))
-    return "\n\n".join([f"# {collection.experiment}", describe.headline(collection, rows), *map(as_markdown, _blocks(rows)), notes]) + "\n"
+    blocks, notes = _parts(collection, rows)
+    listed = "\n".join(f"- {note}" for note in notes)
+    return "\n\n".join([f"# {collection.experiment}", describe.headline(collection, rows), *map(as_markdown, blocks), listed]) + "\n"
 
 
-def _blocks(rows):
-    return [*speed.blocks(rows), *scaling.blocks(rows), _time_block(rows), _bytes_block(rows)]
-
-
-def _notes(collection, rows):
-    return [*speed.notes(rows), *describe.notes(collection, rows)]
+def _parts(collection, rows):
+    """(blocks, notes)."""
+    choices = tuning.choose(rows)
+    shown = tuning.shown(rows, choices)
+    blocks = [*accuracy.blocks(shown), *speed.blocks(shown), *scaling.blocks(shown), _time_block(shown), _bytes_block(shown)]
+    notes = [*accuracy.notes(shown), *tuning.notes(choices), *speed.notes(shown), *describe.notes(collection, shown)]
+    return [*blocks, *tuning.blocks(choices)], notes
 
 
 def as_csv(rows):
     """One line for each row: who it is, every measure, and the range of the headline ones. Seconds, bytes; empty where unknown."""
     out = io.StringIO()
     writer = None
-    for row, speeds in zip(rows, speed.columns(rows)):
+    chosen = {id(row.group.runs[0]) for row in tuning.shown(rows, tuning.choose(rows))}
+    for row, *numbers in zip(rows, speed.columns(rows), accuracy.columns(rows)):
         run = row.group.runs[0]
         cells = {"label": row.group.label, "spec": row.group.spec, "error_feedback": row.feedback, "finished": row.group.finished}
+        cells["chosen"] = id(run) in chosen
         cells |= {"repeats": len(row.group.runs), "epochs": row.epochs, "ranks": run.ranks_text, "cores": run.environment.get("cores", "")}
         cells |= {"network": run.environment.get("network", "")}
         for name, spread in row.measures.items():
             cells[name] = _csv_number(spread.median)
             if name in _WITH_RANGE:
                 cells |= {f"{name}_low": _csv_number(spread.low), f"{name}_high": _csv_number(spread.high)}
-        cells |= {name: _csv_number(number) for name, number in speeds.items()}
+        cells |= {name: _csv_number(number) for found in numbers for name, number in found.items()}
         if writer is None:
             writer = csv.DictWriter(out, list(cells), lineterminator="\n")
             writer.writeheader()
