@@ -133,8 +133,22 @@ def test_numbers_are_in_the_csv_and_the_figure_shows_the_metric(rows):
     assert float(line["metric_points_vs_uncompressed"]) == pytest.approx(-0.4)
     assert float(line["steps_to_metric_vs_uncompressed"]) == pytest.approx((3 + 5 / 6) / 2.75)
     drawn = figure.draw(collection, found)
-    assert [axes.get_title(loc="left") for axes in drawn.axes] == ["Accuracy against time", "Accuracy against bytes", "Bytes per epoch"]
-    assert drawn.axes[0].lines[1].get_ydata().tolist() == [0.60, 0.80, 0.87, 0.876]
+    assert [axes.get_title(loc="left") for axes in drawn.axes] == ["Error against time", "Error against bytes", "Bytes per epoch"]
+    assert drawn.axes[0].lines[1].get_ydata() == pytest.approx([40, 20, 13, 12.4])
+
+
+def test_rows_that_end_far_above_the_others_leave_the_axes_by_name(rows):
+    collection, found = rows([UP, ("natural", [0.80, 0.86, 0.88, 0.87], {}, {}), ("onebit", [0.1, 0.2, 0.3, 0.4], {}, {})])
+    assert "Above the axes, with where they end: onebit (60.0)." in figure.caption(collection, found)
+    low, high = figure.draw(collection, found).axes[0].get_ylim()
+    assert 11 < low < 12 and high == pytest.approx(2 * 13)
+    assert "Above the axes" not in figure.caption(collection, found[:2])
+
+
+def test_bits_per_byte_are_drawn_as_they_are(rows):
+    collection, found = rows([("none", [3.0, 2.4], {}, {}), ("natural", [3.0, 2.39], {}, {})], "transformer")
+    drawn = figure.draw(collection, found)
+    assert drawn.axes[0].get_ylabel() == "test bits per byte" and drawn.axes[0].lines[1].get_ydata().tolist() == [3.0, 2.39]
 
 
 def test_repeats_give_median_and_range(rows):

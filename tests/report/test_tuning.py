@@ -76,6 +76,7 @@ def test_what_is_shown_is_the_chosen_and_the_whole_grid_beside_it(rows):
     assert "lr=" not in text and "at each learning rate (* chosen)" in text and "0.9000*" in text and "0.8900*" in text
     assert "Best at the edge of the grid" in text and "natural (1)" in text and "none (" not in text.partition("edge of the grid")[2]
     lines = list(csv.DictReader(io.StringIO(table.as_csv(found))))
+    assert "(1 warm-up)" in table.text(collection, found).partition("\n")[0]
     assert len(lines) == 6 and [line["label"] for line in lines if line["chosen"] == "True"] == ["none, lr=0.1", "natural, lr=1.0"]
 
 
@@ -106,3 +107,9 @@ def test_unequal_grids_are_flagged(rows):
 def test_labels_can_go_without_a_setting(make_run):
     runs = [make_run("none", config={"optimizer": {"lr": rate}}) for rate in RATES]
     assert load.labels(runs)[0] == "none, lr=0.01" and load.labels(runs, {"optimizer.lr"}) == ["none"] * 3
+
+
+def test_repeats_that_diverged_are_one_note(rows):
+    collection, _found = rows(GRID | {("none", 0.1): [None, 0.9, None]})
+    (note,) = (note for note in collection.notes if "diverged" in note)
+    assert note.startswith("none, lr=0.1: 2 of 3 diverged, none-1-r0 in epoch 5: NaN.")

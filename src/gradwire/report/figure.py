@@ -1,6 +1,7 @@
 """The figure of an experiment: test loss against time, test loss against bytes, and bytes per epoch. PNG and PDF.
 
-Where the aim is a metric (accuracy.py), it stands in the loss's place, and all rows of a problem in one line of panels.
+Where the aim is a metric (accuracy.py), it stands in the loss's place, an accuracy as the error that is left, and all rows of a problem
+in one line of panels. There, rows that end far above the others leave the axes, and the caption names them.
 
 Curves begin at the end of the first epoch, the warm-up included. With repeats, the curve is the median and faint lines are the
 repeats. matplotlib is used through its objects, without pyplot's global state. Equal runs give equal files, byte for byte.
@@ -8,6 +9,7 @@ repeats. matplotlib is used through its objects, without pyplot's global state. 
 
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib
@@ -24,6 +26,22 @@ from .whole import whole
 _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
 
 
+_FAR = 2.0
+"""Rows that end this many times as high as the median row leave the axes."""
+
+
+def _test_loss(run):
+    return column(run, "test_loss")
+
+
+def _test_metric(run):
+    return column(run, "test_metric")
+
+
+def _test_error(run):
+    return 100 * (1 - column(run, "test_metric"))
+
+
 def draw(collection, rows):
     """matplotlib Figure of three panels for these rows, those that were chosen if the rates were; for each family (models, data, ranks …)
     three of its own."""
@@ -31,7 +49,7 @@ def draw(collection, rows):
     families = _families(rows)
     named = [describe.labels(family.rows) for family in families]
     looks = style.looks(dict.fromkeys(name for names in named for name in names))
-    heights = [max(4.0, 1.9 + 0.26 * len(family.rows)) for family in families]
+    heights = [max(4.0, 1.9 + sum(0.26 + 0.08 * _wrapped(name).count("\n") for name in names)) for names in named]
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **style.RC, "backend": "agg"}):
         figure = Figure(figsize=(10, sum(heights)), dpi=160 if len(families) < 4 else 100, layout="constrained")
         panels = figure.subplots(len(families), 3, squeeze=False, height_ratios=heights)
@@ -49,28 +67,52 @@ def draw(collection, rows):
 
 @dataclass(frozen=True)
 class _Family:
-    """Rows that share a line of panels, the column that its curves show, and what the rows share."""
+    """Rows that share a line of panels, what they share, and what the curves show: run → float (epochs,), better the smaller it is."""
 
     rows: list
-    quantity: str
     title: str
+    what: str = "loss"
+    unit: str = ""
+    shown: Callable = _test_loss
+    top: float = np.inf
+    """Where the axes end at the latest."""
+
+    def beyond(self):
+        """(row, where it ends) of the rows that end above the axes."""
+        ends = ((row, float(_curve(row, self.shown)[-1])) for row in self.rows)
+        return [(row, end) for row, end in ends if end > self.top]
 
 
 def _families(rows):
     aimed = accuracy.problems(rows)
     there = {id(row) for problem in aimed for row in problem}
-    found = [_Family(problem, "test_metric", describe.problem(problem)) for problem in aimed]
     others = describe.families([row for row in rows if id(row) not in there])
-    return found + [_Family(family, "test_loss", describe.title(family)) for family in others]
+    return [*map(_aimed, aimed), *(_Family(family, describe.title(family)) for family in others)]
+
+
+def _aimed(problem):
+    title, rises = describe.problem(problem), rising(problem[0].group.runs[0])
+    what, unit, shown = ("error", ", %", _test_error) if rises else (describe.metric(problem), "", _test_metric)
+    ends = [float(_curve(row, shown)[-1]) for row in problem]
+    return _Family(problem, title, what, unit, shown, _FAR * float(np.median(ends)))
+
+
+def _curve(row, shown):
+    """float (epochs,): the median over the repeats; of one that diverged inf."""
+    return np.median(_repeats(row, shown), axis=0)
+
+
+def _repeats(row, shown):
+    found = curves(row.group.runs, shown)
+    return np.where(np.isnan(found), np.inf, found)
 
 
 def _panels(family, names, looks, against_time, against_bytes, per_epoch):
     """Loss or metric against time and against bytes; bytes per epoch."""
-    rows, quantity = family.rows, family.quantity
-    what = "loss" if quantity == "test_loss" else describe.metric(rows)
-    _curves(against_time, rows, names, looks, quantity, cumulative_time_s)
-    against_time.set(title=f"{what.capitalize()} against time", xlabel="training time, s", ylabel=f"test {what}")
-    _curves(against_bytes, rows, names, looks, quantity, cumulative_bytes)
+    rows, what = family.rows, family.what
+    _curves(against_time, family, names, looks, cumulative_time_s)
+    against_time.set(title=f"{what.capitalize()} against time", xlabel="training time, s", ylabel=f"test {what}{family.unit}")
+    _curves(against_bytes, family, names, looks, cumulative_bytes)
     _bytes_axis(against_bytes, log=any(row["uplink_bytes"] > 0 for row in rows))
     against_bytes.set(title=f"{what.capitalize()} against bytes", xlabel="up and down, per rank")
     against_bytes.sharey(against_time)
@@ -81,7 +123,9 @@ def _panels(family, names, looks, against_time, against_bytes, per_epoch):
 def caption(collection, rows):
     """What the figure shows, in units, with n, ranks and network, wrapped to the figure's width."""
     about = "Time: slowest rank, evaluation excluded. Bytes: buffers given to MPI, mean over ranks."
-    lines = [describe.headline(collection, rows) + ".", about, *describe.flags(rows), *collection.notes]
+    beyond = [f"{describe.label(row)} ({significant(end)})" for family in _families(rows) for row, end in family.beyond()]
+    above = [f"Above the axes, with where they end: {', '.join(beyond)}."] if beyond else []
+    lines = [describe.headline(collection, rows) + ".", about, *above, *describe.flags(rows), *collection.notes]
     return "\n".join(textwrap.wrap(" ".join(lines), 165))
 
 
@@ -96,20 +140,25 @@ def save(figure, stem):
     return paths
 
 
-def _curves(axes, rows, names, looks, quantity, progress):
-    """The column `quantity` of every row against `progress` (run → float (epochs,))."""
-    for name, row in zip(names, rows):
-        runs = row.group.runs
-        x, y = curves(runs, progress), curves(runs, lambda run: column(run, quantity))
-        y = np.where(np.isnan(y), -np.inf if quantity == "test_metric" and rising(runs[0]) else np.inf, y)  # of a run that diverged
+def _curves(axes, family, names, looks, progress):
+    """What the family shows of every row against `progress` (run → float (epochs,))."""
+    for name, row in zip(names, family.rows):
+        x, y = curves(row.group.runs, progress), _repeats(row, family.shown)
         look = looks[name]
-        if len(runs) > 1:
+        if len(y) > 1:
             axes.plot(x.T, y.T, color=look.color, linewidth=0.5, alpha=0.4)
         axes.plot(np.median(x, axis=0), np.median(y, axis=0), color=look.color, marker=look.marker, linestyle=look.line, label=name)
     finite = np.concatenate([line.get_ydata() for line in axes.lines])
     finite = finite[np.isfinite(finite)]
-    if len(finite) and finite.min() > 0 and finite.max() > 3 * np.median(finite):
+    if not len(finite):
+        return
+    if finite.min() > 0 and (finite.max() > 3 * np.median(finite) or family.beyond()):
         axes.set_yscale("log")
+    if family.beyond():
+        axes.set_ylim(0.97 * finite.min(), family.top)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        axes.yaxis.set_major_formatter(lambda number, _: f"{number:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _bars(axes, rows, names, looks):
@@ -121,7 +170,7 @@ def _bars(axes, rows, names, looks):
         bars = axes.barh(np.arange(len(rows)) + offset, sizes, height=0.38, color=colors, alpha=alpha)
         axes.bar_label(bars, [f"{_bytes(size)} {way}" for size in sizes], padding=2, fontsize=6.5)
         every += [size for size in sizes if size > 0]
-    axes.set_yticks(np.arange(len(rows)), [_wrapped(name) for name in names], fontsize=8)
+    axes.set_yticks(np.arange(len(rows)), [_wrapped(name) for name in names], fontsize=8 if len(rows) < 12 else 6.5, linespacing=0.95)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)

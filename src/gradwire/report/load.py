@@ -90,9 +90,18 @@ def collect(results, experiment, paths=None):
     if not runs:
         raise DataError(f"experiment {experiment!r} has no run with a finished epoch. {' '.join(notes)}")
     notes += [f"{run.run_id}: trained by {run.ranks_text} ranks." for run in runs if run.is_mixed]
-    notes += [f"{run.run_id}: diverged in epoch {n_epochs(run)}: {run.diverged}." for run in runs if run.diverged]
     notes += [f"Unfinished: {run.run_id} after {n_epochs(run)} epochs." for run in runs if not run.finished]
-    return Collection(experiment, _grouped(runs), tuple(notes))
+    groups = _grouped(runs)
+    return Collection(experiment, groups, (*notes, *filter(None, map(_divergence, groups))))
+
+
+def _divergence(group):
+    """A sentence about the repeats that diverged, None without any."""
+    found = [run for run in group.runs if run.diverged]
+    if not found:
+        return None
+    first = min(found, key=n_epochs)
+    return f"{group.label}: {len(found)} of {len(group.runs)} diverged, {first.run_id} in epoch {n_epochs(first)}: {first.diverged}."
 
 
 def read(path, attempts=5, pause_s=0.2):

@@ -17,24 +17,24 @@ _WITH_RANGE = ("epoch_time_s", "test_loss", "test_metric")
 
 def text(collection, rows):
     """The table for a terminal."""
-    blocks, notes = _parts(collection, rows)
-    return "\n\n".join([describe.headline(collection, rows), *map(as_text, blocks), "\n".join(notes)])
+    headline, blocks, notes = _parts(collection, rows)
+    return "\n\n".join([headline, *map(as_text, blocks), "\n".join(notes)])
 
 
 def markdown(collection, rows):
     """The table for a page."""
-    blocks, notes = _parts(collection, rows)
+    headline, blocks, notes = _parts(collection, rows)
     listed = "\n".join(f"- {note}" for note in notes)
-    return "\n\n".join([f"# {collection.experiment}", describe.headline(collection, rows), *map(as_markdown, blocks), listed]) + "\n"
+    return "\n\n".join([f"# {collection.experiment}", headline, *map(as_markdown, blocks), listed]) + "\n"
 
 
 def _parts(collection, rows):
-    """(blocks, notes)."""
+    """(headline, blocks, notes)."""
     choices = tuning.choose(rows)
     shown = tuning.shown(rows, choices)
     blocks = [*accuracy.blocks(shown), *speed.blocks(shown), *scaling.blocks(shown), _time_block(shown), _bytes_block(shown)]
     notes = [*accuracy.notes(shown), *tuning.notes(choices), *speed.notes(shown), *describe.notes(collection, shown)]
-    return [*blocks, *tuning.blocks(choices)], notes
+    return describe.headline(collection, shown), [*blocks, *tuning.blocks(choices)], notes
 
 
 def as_csv(rows):
