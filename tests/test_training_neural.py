@@ -122,6 +122,21 @@ def test_small_tensors_travel_uncompressed_and_are_counted(comm, shared_path, ex
     assert found.epochs["uplink_tables_bytes"][0, 0] == 10 * 16 and found.epochs["entropy_bound_bytes"][0, 0] == 0
 
 
+@pytest.mark.ranks(1, 2)
+@pytest.mark.parametrize("optimizer", ["momentum", "adam", "adagrad"])
+def test_what_a_codec_leaves_out_is_a_zero_for_the_optimizer(comm, experiment, optimizer):
+    """A lossless sparse codec trains as none does, to the last bit: momentum goes on where nothing was sent."""
+    digests, kept = [], set()
+    for codec in ("none", "adam-sparse", "nonzero+raw+fp32"):
+        chosen = experiment(comm, f"codec.uplink={codec}", f"optimizer.name={optimizer}", "collective.name=gather_bcast")
+        trained = training.Training(chosen, comm)
+        trained.epoch(0, Quiet())
+        columns = trained.columns()
+        kept.add(int(columns["message_nnz"]) < 6370 * columns["steps"])
+        digests.append(trained.params_sha256())
+    assert len(set(digests)) == 1 and kept == {False, True}
+
+
 @pytest.mark.ranks(2)
 def test_the_run_file_says_what_the_codecs_claim(comm, shared_path, experiment):
     d = 784 * 8 + 8 + 80 + 10

@@ -62,7 +62,7 @@ PER_RANK = {
     "vnmse": ("1", "sum |x - decoded|^2 / sum |x|^2 over sampled steps, x the gradient that was encoded"),
 }
 PER_EPOCH = {
-    "train_loss": ("1", "mean loss of all training rows plus the regulariser, after the epoch"),
+    "train_loss": ("1", "mean loss of the training rows, or of run.train_loss_rows of them, plus the regulariser, after the epoch"),
     "test_loss": ("1", "mean loss of all test rows, after the epoch"),
     "test_metric": ("1", "the model's metric (AUC, RMSE, accuracy, bits per byte) of all test rows, after the epoch"),
     "learning_rate": ("1", "learning rate of the epoch"),

@@ -21,6 +21,7 @@ from .checkpoint import Checkpoint, Place
 from .codecs.feedback import ErrorFeedback, regrouped
 from .collectives.exchange import Exchange
 from .errors import DataError, Diverged, GradwireError, IncompatibleError, Stopped
+from .gradient import Gradient
 from .gradients import GradientLog, Recorded, gradients_path
 from .local_sgd import LocalSteps
 from .recorder import Recorder, run_path
@@ -109,13 +110,15 @@ class Training:
 
     def columns(self):
         """This rank's columns of the epoch that was trained last."""
-        return self.tally.columns() | {"rows": len(self.shard), "steps": self.done}
+        seen = min(len(self.shard), self.done * self.batch_size)
+        columns = self.tally.columns() | {"rows": seen, "steps": self.done}
+        return columns if self.config.vnmse_samples else columns | {"vnmse": math.nan}
 
     def omegas(self):
-        """(uplink, downlink): ω of the run's codecs, NaN where they claim none, or where something else than a codec is exchanged."""
+        """(uplink, downlink): ω of the run's codecs; NaN where they claim none, or where not a message of each rank is averaged."""
         uplink, downlink = self.config.codecs_at(self.config.epochs, self.blocks)
         back = (downlink or uplink) if self.collective.has_downlink else None
-        if self.collective.in_place_of:
+        if not self.collective.is_plain:
             return math.nan, math.nan
         return _omega(uplink, self.dim), 0.0 if back is None else _omega(back, self.dim)
 
@@ -143,7 +146,6 @@ class Training:
         watch = self.exchange.watch
         with watch("compute"):
             gradient, _ = self.model.gradient(self.params, self.train, rows)
-            # No entry, no update: a lazy optimizer moves every key that it is given, so no codec may differ in sending zeros.
             gradient = gradient.without_zeros() if self.model.sparse_gradients else gradient
         if self.local:
             gradient = self._step_alone(gradient, lr, exchanges)
@@ -151,7 +153,9 @@ class Training:
                 return None
         mean = self.exchange.average(gradient, step)  # [error feedback] → encode → Message → MPI → decode, each of them timed there
         with watch("update"):
-            mean = mean.without_zeros() if self.model.sparse_gradients else mean
+            # An optimizer is lazy: it moves the keys that it is given and no others. These must be the model's, and not what a codec sends:
+            # where gradients are sparse no entry is no update, and where they are dense an entry that was not sent is a zero.
+            mean = mean.without_zeros() if self.model.sparse_gradients else Gradient.trusted(mean.to_dense(), mean.dim)
             if self.local:
                 self.local.move(mean)
             else:

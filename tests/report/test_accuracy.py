@@ -75,7 +75,7 @@ def test_what_diverged_is_said(rows):
     each = by_spec(found)["natural"]
     assert each.diverged == 1 and not each.is_within and np.isnan(each.steps)
     (block,) = accuracy.blocks(found)
-    assert {row[0]: row[1:4] for row in block.rows}["natural"] == ("–", "1 of 1 diverged", "–")
+    assert {row[0]: row[1:4] for row in block.rows}["natural (diverged)"] == ("–", "1 of 1 diverged", "–")
     figure.draw(collection, found)
 
 

@@ -1,5 +1,7 @@
 """Every number of a row against the same number worked out here from the columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,30 @@ def test_a_repeat_that_diverged_is_seen_in_the_range(make_run):
     for run, loss in zip(runs, (0.4, 0.5, np.nan)):
         run.epochs["test_loss"] = np.array([0.6, loss])
     assert row_of(*runs).measures["test_loss"] == Spread(0.5, 0.4, np.inf, 3)
+
+
+def test_the_epoch_in_which_a_run_diverged_is_no_whole_one(make_run):
+    """It was cut off: neither its time nor its bytes say what an epoch costs."""
+    whole, cut = make_run("natural", epochs=4), make_run("natural", epochs=4)
+    for name, column in cut.epochs.items():
+        if name not in ("warmup", "ranks"):
+            column[-1] = column[-1] // 10 if column.dtype.kind in "iu" else column[-1] / 10
+    diverged = row_of(replace(cut, diverged="NaN"))
+    expected = row_of(whole)
+    assert diverged["uplink_bytes"] == expected["uplink_bytes"] and diverged["uplink_step_bytes"] == expected["uplink_step_bytes"]
+    assert diverged["epoch_time_s"] > 0.9 * expected["epoch_time_s"]
+    at_once = replace(make_run("natural", epochs=1), diverged="NaN")
+    at_once.epochs["steps"][:], at_once.epochs["vnmse"][:] = 0, np.nan
+    row = row_of(at_once)
+    assert np.isnan(row["uplink_step_bytes"]) and np.isnan(row["vnmse_last"])
+
+
+def test_bytes_of_a_step(make_run):
+    run = make_run("natural")
+    assert row_of(run)["uplink_step_bytes"] == pytest.approx(run.epochs["uplink_bytes"][1, 0] / 30)
+
+
+def test_bits_of_a_key_are_unknown_where_small_tensors_have_none(make_run):
+    row = row_of(make_run("topk", config={"codec": {"granularity": "tensor", "uncompressed_below": 50}}))
+    assert np.isnan(row["bits_per_key"]) and np.isnan(row["bound_bits_per_key"])
+    assert row_of(make_run("topk"))["bits_per_key"] > 0

@@ -131,3 +131,11 @@ def test_a_repeat_that_diverged_early_does_not_cut_the_others_off(make_run):
     assert losses.shape == (2, 5) and np.isnan(losses[1, 1:]).all() and np.array_equal(losses[0], whole.epochs["test_loss"])
     unfinished = [replace(run, finished=False) for run in (whole, cut)]
     assert load.curves(unfinished, lambda run: load.column(run, "test_loss")).shape == (2, 2)
+
+
+def test_a_row_that_diverged_is_no_baseline(rows, make_run, stored, tmp_path):
+    runs = [_run(make_run, "none", (4.0, [0.6, 0.5]), 0), replace(_run(make_run, "adam-sparse", (1.0, [0.6, np.nan]), 1), diverged="NaN")]
+    stored([*runs, _run(make_run, "natural", (2.0, [0.6, 0.5]), 2)], tmp_path)
+    (family,) = speed.families([measure(group) for group in collect(tmp_path, "quickstart").groups])
+    found = {row.group.spec: each for row, each in zip(family, speed.speeds(family))}
+    assert found["natural"].epoch["uncompressed"] == 2

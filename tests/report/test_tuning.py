@@ -22,7 +22,11 @@ def rows(make_run, stored, tmp_path):
         runs = []
         for number, ((spec, rate), metrics) in enumerate(numbers.items()):
             for seed, metric in enumerate(metrics):
-                config = {"model": {"name": model}, "data": {"name": "fashion-mnist"}, "optimizer": {"lr": rate}}
+                config = {
+                    "model": {"name": model},
+                    "data": {"name": "fashion-mnist"},
+                    "optimizer": {"lr": list(rate) if isinstance(rate, tuple) else rate},
+                }
                 run = make_run(spec, seed=seed, config=config, run_id=f"{spec}-{number}-r{seed}")
                 run = replace(run, path=run.path.with_name(f"{run.run_id}.h5"), diverged=None if metric else "NaN")
                 run.epochs["test_metric"][-1] = metric or np.nan
@@ -41,7 +45,7 @@ GRID = {
 
 
 def chosen(rows):
-    return {choice.row.group.spec: choice.rate for choice in tuning.choose(rows)}
+    return {choice.row.group.spec: choice.rate[0] for choice in tuning.choose(rows)}
 
 
 def test_the_best_rate_of_each(rows):
@@ -113,3 +117,44 @@ def test_repeats_that_diverged_are_one_note(rows):
     collection, _found = rows(GRID | {("none", 0.1): [None, 0.9, None]})
     (note,) = (note for note in collection.notes if "diverged" in note)
     assert note.startswith("none, lr=0.1: 2 of 3 diverged, none-1-r0 in epoch 5: NaN.")
+
+
+def test_a_rate_for_each_epoch_is_a_rate(rows):
+    grid = {("none", 0.1): [0.8], ("none", (0.1, 0.01)): [0.9], ("natural", 0.1): [0.9], ("natural", (0.1, 0.01)): [0.8]}
+    collection, found = rows(grid)
+    text = table.text(collection, found)
+    assert "0.1/0.01" in text and "0.9000*" in text
+    assert {choice.row.group.spec: choice.rate for choice in tuning.choose(found)} == {"none": (0.1, 0.01), "natural": (0.1,)}
+    assert not any("edge of the grid: none" in note for note in tuning.notes(tuning.choose(found)))
+
+
+def test_a_single_list_of_rates_is_no_obstacle(make_run, stored, tmp_path):
+    stored(
+        [make_run(spec, seed=seed, config={"optimizer": {"lr": [0.1, 0.05]}}) for seed, spec in enumerate(("none", "natural"))], tmp_path
+    )
+    collection = collect(tmp_path, "quickstart")
+    assert "natural" in table.text(collection, [measure(group) for group in collection.groups])
+
+
+def test_the_csv_compares_what_the_page_compares(rows):
+    """Chosen rows with each other; of the others it has what was measured."""
+    _collection, found = rows(GRID)
+    lines = {(line["spec"], line["chosen"]): line for line in csv.DictReader(io.StringIO(table.as_csv(found)))}
+    natural = lines["natural", "True"]
+    assert float(natural["metric_points_vs_uncompressed"]) == pytest.approx(-1.0)
+    assert float(natural["speedup_epoch_vs_uncompressed"]) > 0
+    others = lines["natural", "False"]
+    assert others["metric_points_vs_uncompressed"] == others["speedup_epoch_vs_uncompressed"] == "" and float(others["epoch_time_s"]) > 0
+
+
+def test_a_baseline_of_which_one_repeat_diverged_is_one(rows):
+    numbers = GRID | {("none", 0.1): [0.90, 0.91, None]}
+    collection, found = rows(numbers)
+    text = table.text(collection, found)
+    assert "Accuracy for bytes" in text and "none (diverged in 1 of 3)" in text and "-1.00" in text
+
+
+def test_an_uncompressed_row_that_diverged_everywhere_is_flagged(rows):
+    collection, found = rows({pair: [None] if pair[0] == "none" else metrics for pair, metrics in GRID.items()})
+    text = table.text(collection, found)
+    assert "Accuracy for bytes" not in text and "the uncompressed row diverged, so nothing can be compared with it." in text

@@ -25,6 +25,7 @@ class Allgather(Collective):
     slices: int = 1
 
     name = "allgather"
+    is_plain = True
     summary = "every rank receives and decodes every message"
     paper = ""
 

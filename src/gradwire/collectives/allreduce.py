@@ -23,6 +23,7 @@ from .transport import collect_evenly, swap_evenly, total_of
 @dataclass(frozen=True)
 class Allreduce(Collective):
     name = "allreduce"
+    is_plain = True
     summary = "the encodings are added on their way (dense ones, or at shared coordinates)"
     paper = ""
     accepts = frozenset((Reduction.SUM,))

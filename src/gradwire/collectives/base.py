@@ -50,6 +50,8 @@ class Collective(Configured):
     needs_feedback: True for one that is meant for error feedback only: a run without it says so.
     in_place_of: "" for one that sends the codec's messages. Else the collective beside whose rows it stands in a table: what a run with it
         sent is not what the codec's name says, and tells nothing about other collectives.
+    is_plain: whether the mean is that of one message of each rank, as it was decoded, encoded again if has_downlink and else not: what the
+        theory of compression both ways is about.
     """
 
     accepts: ClassVar[frozenset[Reduction]] = frozenset(Reduction)
@@ -58,6 +60,7 @@ class Collective(Configured):
     needs_dense: ClassVar[bool] = False
     needs_feedback: ClassVar[bool] = False
     in_place_of: ClassVar[str] = ""
+    is_plain: ClassVar[bool] = False
 
     def check(self, uplink, downlink=None, size=1):
         """Raise IncompatibleError, naming what would work, before any MPI call. downlink None means "same"."""

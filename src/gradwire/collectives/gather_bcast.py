@@ -17,6 +17,7 @@ class GatherBcast(Collective):
     root: int = 0
 
     name = "gather_bcast"
+    is_plain = True
     summary = "a root decodes, averages, encodes again and broadcasts"
     paper = "the driver of SketchML and FastSGD; Natural Compression, Algorithm 1"
     has_downlink = True

@@ -28,6 +28,7 @@ class ReduceScatter(Collective):
     balance: bool = True
 
     name = "reduce_scatter"
+    is_plain = True
     summary = "each rank averages a range of keys and encodes it again; no root"
     paper = ""
     has_downlink = True

@@ -101,7 +101,7 @@ def _kept_epochs(run, path, results, size):
         return 0
     recorded = load_run(path)
     if recorded.finished:
-        return len(recorded.epochs["ranks"])
+        return len(recorded.epochs["ranks"]) - bool(recorded.diverged)  # that epoch may have ended before a gradient was recorded
     at = _place_of(run, recorded, results, size)
     return at.epochs + (at.steps > 0) if at else 0
 

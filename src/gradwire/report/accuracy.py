@@ -8,6 +8,7 @@ after three quarters of its epochs.
 """
 
 import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,8 +92,10 @@ def blocks(rows):
 def notes(rows):
     """How to read the blocks; nothing where there are none."""
     found = compared(rows)
+    lost = [problem for problem in problems(rows) if not _baseline(problem) and any(map(_is_uncompressed, problem))]
+    flags = [f"FLAG: {describe.problem(problem)}: the uncompressed row diverged, so nothing can be compared with it." for problem in lost]
     if not found:
-        return []
+        return flags
     bases = ", ".join(dict.fromkeys(describe.label(_baseline(problem)) for problem in found))
     lines = [
         f"{describe.metric(rows).capitalize()}: at the end, median over the repeats and their range; points: 0.01 of it, + is better than "
@@ -105,7 +108,7 @@ def notes(rows):
             "Theory: × steps that the claimed ω allow for at most (Natural Compression, Algorithm 1), from gradients without noise, "
             "(ω_M + 1)(1 + ω_W / P), to nothing but noise, (ω_M + 1)(ω_W + 1); for unbiased codecs without error feedback."
         )
-    return lines
+    return [*lines, *flags]
 
 
 def columns(rows):
@@ -123,8 +126,12 @@ def _numbers(each):
 
 def _baseline(problem):
     """The uncompressed row that ends best and exchanges every step, None without one."""
-    found = [row for row in problem if describe.kind(row) == "uncompressed" and row.group.settings.get("run.local_steps", 1) == 1]
-    return max((row for row in found if not tuning.diverged(row)), key=tuning.goodness, default=None)
+    found = filter(_is_uncompressed, problem)
+    return max((row for row in found if math.isfinite(tuning.goodness(row))), key=tuning.goodness, default=None)
+
+
+def _is_uncompressed(row):
+    return describe.kind(row) == "uncompressed" and row.group.settings.get("run.local_steps", 1) == 1
 
 
 def _accuracy(row, base, target, loss):
@@ -159,15 +166,15 @@ def _steps_to_loss(row, goal):
 def _block(problem):
     found = measured(problem)
     metric = describe.metric(problem)
-    sizes = [(_per_step(row, "uplink_bytes"), _per_step(row, "downlink_bytes")) for row in problem]
-    unit, size = byte_unit(sorted(up for up, _ in sizes)[len(sizes) // 2])
+    sizes = [(row["uplink_step_bytes"], row["downlink_step_bytes"]) for row in problem]
+    unit, size = byte_unit(float(np.nanmedian([up for up, _ in sizes])))
     tuned = any(row.group.tuned for row in problem)
     decimals = decimals_for(max((each.time_s for each in found if each.time_s == each.time_s), default=0.0))
     titles = ("codec", *(("learning\nrate",) if tuned else ()), metric, "(min–max)", "points", "within", f"up\n{unit}", f"down\n{unit}")
     titles += ("vs dense\nfp32", "to the target\n× steps", "to the target\ns", "to the loss\n× steps", "theory\n× steps")
     lines = []
     for name, row, each, (up, down) in zip(describe.labels(problem), problem, found, sizes):
-        rate = (f"{row.group.settings[tuning.RATE]:g}",) if tuned else ()
+        rate = (tuning.in_words(tuning.rate_of(row)),) if tuned else ()
         ratio = row["ratio_to_dense_fp32"]
         cells = [*_ending(each, len(row.group.runs)), "✓" if each.is_within else ""]
         cells += [significant(up / size), significant(down / size), f"{significant(ratio)}×" if ratio == ratio else MISSING]
@@ -186,8 +193,3 @@ def _ending(each, n):
         return MISSING, failed, MISSING
     span = f"({each.low:.4f}–{each.high:.4f})" if n > 1 else MISSING
     return f"{each.median:.4f}", failed or span, f"{each.points:+.2f}"
-
-
-def _per_step(row, name):
-    run = row.group.runs[0]
-    return row[name] / float(np.median(column(run, "steps").max(axis=1)))

@@ -15,7 +15,7 @@ _SIXTEEN_BIT = {"fp16", "bf16"}
 
 
 def label(row):
-    """The row's name; unfinished runs are marked."""
+    """The row's name; runs that are unfinished or diverged are marked."""
     return _marked(row.group.label, row)
 
 
@@ -52,7 +52,10 @@ def problem(rows):
 
 
 def _marked(name, row):
-    return name + ("" if row.group.finished else " (unfinished)")
+    runs = row.group.runs
+    failed = sum(bool(run.diverged) for run in runs)
+    ended = f" (diverged{f' in {failed} of {len(runs)}' * (failed < len(runs))})" if failed else ""
+    return name + ended + ("" if row.group.finished else " (unfinished)")
 
 
 def headline(collection, rows):

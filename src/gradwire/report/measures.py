@@ -77,9 +77,12 @@ def measure(group):
 
 
 def steady(run):
-    """bool (epochs,): the epochs after warm-up; all of them when there is none after it."""
-    after = ~column(run, "warmup").astype(bool)
-    return after if after.any() else ~after
+    """bool (epochs,): the epochs after warm-up; all of them when there is none after it. The one in which a run diverged was cut short
+    and is in neither, unless there is no other."""
+    after, whole = ~column(run, "warmup").astype(bool), np.ones(n_epochs(run), bool)
+    if run.diverged and len(whole) > 1:
+        whole[-1] = False
+    return after & whole if (after & whole).any() else whole
 
 
 def cumulative_time_s(run):
@@ -117,15 +120,18 @@ def _of_run(run):
     total = {name: column(run, name)[chosen].sum(dtype=float) for name in (*_BYTES, *_BASELINES, *_COUNTS)}
     cells = int(column(run, "ranks")[chosen].sum())
     numbers |= {name: total[name] / cells for name in _BYTES}
+    steps = column(run, "steps")[chosen].sum(dtype=float)
+    numbers |= {f"{way}_step_bytes": _ratio(total[f"{way}_bytes"], steps) for way in _DIRECTIONS}
     dense, sparse = _baselines(run, chosen, total)
     numbers["ratio_to_dense_fp32"] = _ratio(dense, total["uplink_bytes"])
     numbers["ratio_to_sparse_fp32"] = _ratio(sparse, total["uplink_bytes"])
-    numbers["bits_per_key"] = _ratio(8 * total["uplink_keys_bytes"] or np.nan, total["message_nnz"])
-    numbers["bound_bits_per_key"] = _ratio(8 * total["entropy_bound_bytes"] or np.nan, total["message_nnz"])
-    vnmse = np.nanmean(column(run, "vnmse"), axis=1)  # NaN on ranks that encode nothing
+    keyed = np.nan if run.config.get("codec", {}).get("uncompressed_below") else total["message_nnz"]  # how many have keys is not recorded
+    numbers["bits_per_key"] = _ratio(8 * total["uplink_keys_bytes"] or np.nan, keyed)
+    numbers["bound_bits_per_key"] = _ratio(8 * total["entropy_bound_bytes"] or np.nan, keyed)
+    vnmse = [_mean(of_epoch[~np.isnan(of_epoch)]) for of_epoch in column(run, "vnmse")]  # NaN on ranks that encode nothing
     numbers |= {"vnmse_first": vnmse[0], "vnmse_last": vnmse[-1]}
     loss, metric = (float(column(run, name)[-1]) for name in ("test_loss", "test_metric"))
-    if run.diverged:
+    if run.diverged or (np.isnan(metric) and np.isnan(loss)):
         metric = -np.inf if rising(run) else np.inf
     return numbers | {"test_loss": np.inf if np.isnan(loss) else loss, "test_metric": metric}
 
@@ -142,6 +148,10 @@ def _baselines(run, chosen, total):
         return total["dense_baseline_bytes"], total["sparse_baseline_bytes"]
     dense = column(run, "dense_baseline_bytes")[chosen][:, sends].sum(dtype=float)
     return dense, 8 * total["message_nnz"] if total["uplink_keys_bytes"] else np.nan
+
+
+def _mean(numbers):
+    return float(numbers.mean()) if len(numbers) else np.nan
 
 
 def _ratio(above, below):

@@ -88,7 +88,7 @@ def _numbers(speed):
 
 def _baseline(family, kind):
     """The fastest row of a kind, None without one."""
-    found = [row for row in family if describe.kind(row) == kind]
+    found = [row for row in family if describe.kind(row) == kind and not any(run.diverged for run in row.group.runs)]
     return min(found, key=lambda row: row["epoch_time_s"], default=None)
 
 

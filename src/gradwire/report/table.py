@@ -7,6 +7,7 @@ and accuracy, for the learning rates tried. A table without an uncompressed and 
 
 import csv
 import io
+import math
 
 from . import accuracy, describe, scaling, speed, tuning
 from .layout import MISSING, Block, as_markdown, as_text, byte_unit, decimals_for, fixed, significant
@@ -41,18 +42,20 @@ def as_csv(rows):
     """One line for each row: who it is, every measure, and the range of the headline ones. Seconds, bytes; empty where unknown."""
     out = io.StringIO()
     writer = None
-    chosen = {id(row.group.runs[0]) for row in tuning.shown(rows, tuning.choose(rows))}
-    for row, *numbers in zip(rows, speed.columns(rows), accuracy.columns(rows)):
+    shown = tuning.shown(rows, tuning.choose(rows))
+    compared = {id(row.group.runs[0]): numbers for row, *numbers in zip(shown, speed.columns(shown), accuracy.columns(shown))}
+    nothing = [dict.fromkeys(found, math.nan) for found in next(iter(compared.values()))]
+    for row in rows:
         run = row.group.runs[0]
         cells = {"label": row.group.label, "spec": row.group.spec, "error_feedback": row.feedback, "finished": row.group.finished}
-        cells["chosen"] = id(run) in chosen
+        cells["chosen"] = id(run) in compared
         cells |= {"repeats": len(row.group.runs), "epochs": row.epochs, "ranks": run.ranks_text, "cores": run.environment.get("cores", "")}
         cells |= {"network": run.environment.get("network", "")}
         for name, spread in row.measures.items():
             cells[name] = _csv_number(spread.median)
             if name in _WITH_RANGE:
                 cells |= {f"{name}_low": _csv_number(spread.low), f"{name}_high": _csv_number(spread.high)}
-        cells |= {name: _csv_number(number) for found in numbers for name, number in found.items()}
+        cells |= {name: _csv_number(number) for found in compared.get(id(run), nothing) for name, number in found.items()}
         if writer is None:
             writer = csv.DictWriter(out, list(cells), lineterminator="\n")
             writer.writeheader()

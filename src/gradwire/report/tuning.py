@@ -18,19 +18,20 @@ RATE = "optimizer.lr"
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for one codec: its row, and {rate: Row} of all that were tried."""
+    """What was chosen for one codec: its row, and {rates: Row} of all that were tried, as `rate_of` has them."""
 
     row: Row
     tried: dict
 
     @property
     def rate(self):
-        return self.row.group.settings[RATE]
+        return rate_of(self.row)
 
     @property
     def at_the_edge(self):
         """Whether a rate beyond the grid might have been better still."""
-        return self.rate in (min(self.tried), max(self.tried))
+        ordered = sorted(self.tried)
+        return len(self.rate) == 1 and len(ordered) > 1 and self.rate in (ordered[0], ordered[-1])
 
 
 def choose(rows):
@@ -38,7 +39,7 @@ def choose(rows):
     found = {}
     for row in rows:
         others = {name: value for name, value in row.group.settings.items() if name != RATE}
-        found.setdefault(json.dumps(others, sort_keys=True, default=str), {})[row.group.settings.get(RATE)] = row
+        found.setdefault(json.dumps(others, sort_keys=True, default=str), {})[rate_of(row)] = row
     if len(found) < 2 or all(len(tried) < 2 for tried in found.values()):
         return []
     best = [max(sorted(tried), key=lambda rate, of=tried: goodness(of[rate])) for tried in found.values()]
@@ -50,6 +51,19 @@ def choose(rows):
 def shown(rows, choices):
     """The rows that tables and figures show: the chosen ones, all where there was nothing to choose."""
     return [choice.row for choice in choices] or rows
+
+
+def rate_of(row):
+    """The row's learning rates, (0.02,) or one for each epoch; () of an optimizer without any."""
+    rate = row.group.settings.get(RATE, ())
+    if isinstance(rate, str):  # as in a specification
+        rate = map(float, rate.split(","))
+    return (rate,) if isinstance(rate, int | float) else tuple(rate)
+
+
+def in_words(rates):
+    """ "0.02"; of one for each epoch "0.1/0.05"."""
+    return "/".join(f"{rate:g}" for rate in rates) or MISSING
 
 
 def diverged(row):
@@ -72,7 +86,7 @@ def blocks(choices):
         (describe.label(choice.row), *(_cell(choice.tried.get(rate)) + "*" * (rate == choice.rate) for rate in rates)) for choice in choices
     ]
     caption = f"Test {describe.metric([choice.row for choice in choices])} at the end, at each learning rate (* chosen)"
-    return [Block(caption, ("codec", *(f"{rate:g}" for rate in rates)), tuple(lines))]
+    return [Block(caption, ("codec", *map(in_words, rates)), tuple(lines))]
 
 
 def _cell(row):
@@ -91,9 +105,9 @@ def notes(choices):
         "Learning rate: each row's own, of the rates of its grid the one with the best median at the end; a repeat that diverged counts as "
         "the worst there is. Chosen by the metric that is shown, for all rows alike.",
     ]
-    edge = [f"{describe.label(choice.row)} ({choice.rate:g})" for choice in choices if len(choice.tried) > 1 and choice.at_the_edge]
+    edge = [f"{describe.label(choice.row)} ({in_words(choice.rate)})" for choice in choices if choice.at_the_edge]
     if edge:
         lines.append(f"Best at the edge of the grid, so a rate beyond it may be better: {', '.join(edge)}.")
-    if len({tuple(sorted(choice.tried)) for choice in choices}) > 1:
+    if len({frozenset(choice.tried) for choice in choices}) > 1:
         lines.append("FLAG: expected the same learning rates for every row, there are not: some were tuned more than others.")
     return lines
