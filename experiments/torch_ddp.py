@@ -37,7 +37,7 @@ def ddp(codec, error_feedback):
     model, hook = nn.parallel.DistributedDataParallel(model, bucket_cap_mb=1000 if one_group else None), None
     if one_group:
         model.register_comm_hook(powerSGD_hook.PowerSGDState(None, start_powerSGD_iter=2), powerSGD_hook.powerSGD_hook)
-    elif codec.endswith("-torch"):  # a function around it, because DDP knows bf16's by its name and wants NCCL
+    elif codec in ("fp16-torch", "bf16-torch"):  # a function around it, because DDP knows bf16's by its name and wants NCCL
         model.register_comm_hook(None, lambda group, bucket: getattr(default_hooks, f"{codec[:-6]}_compress_hook")(group, bucket))
     elif codec != "ddp":
         hook = gradwire.torch.ddp_hook(codec, error_feedback)
@@ -64,7 +64,7 @@ for codec in args.codec:
     (model, hook), seconds = ddp(codec, args.error_feedback), given.clear() or []
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
     with mock.patch.object(dist, "all_reduce", lambda tensor, *a, **k: given.append(tensor.nbytes) or all_reduce(tensor, *a, **k)):
-        for rows in torch.cat([torch.randperm(len(train[1])) for _ in range(args.epochs)]).split(64 * size):
+        for rows in torch.cat([torch.randperm(len(train[1]) // size * size) for _ in range(args.epochs)]).split(64 * size):
             began, mine = time.perf_counter(), rows[rank::size]
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(train[0][mine]), train[1][mine]).backward()

@@ -270,7 +270,7 @@ def test_granularity_and_what_it_needs(write):
     assert (run.granularity, run.uncompressed_below) == ("tensor", 9)
     assert config.load(write(run.toml())).runs()[0].run_id == run.run_id
     codec, downlink = run.codecs_at(0, (Block("a", 0, (10,)), Block("b", 10, (5,))))
-    assert codec.spec == "natural in 2 blocks" and downlink is None
+    assert codec.spec == "natural in blocks" and downlink is None
     with pytest.raises(IncompatibleError, match="reduce_scatter cuts gradients into parts"):
         config.load(write(TOY), ["codec.granularity=layer", "collective.name=reduce_scatter"], codec="natural").runs()[0].check(2)
     with pytest.raises(IncompatibleError, match="expected a codec that can code blocks apart"):
@@ -477,7 +477,7 @@ def test_the_experiments_of_the_repository_are_legal_and_have_their_baselines(pa
     for chosen in found:
         chosen.check(4)
     specs = {chosen.uplink for chosen in found}
-    uncompressed = "none" if path.stem.startswith("neural") else "adam-sparse"  # dense gradients or sparse ones
+    uncompressed = "none" if path.stem.startswith(("neural", "bidirectional")) else "adam-sparse"  # dense gradients or sparse ones
     assert specs & {"bf16", "fp16"} and (path.stem == "overlap" or uncompressed in specs)  # overlap compares slices, not codecs
 
 

@@ -6,7 +6,7 @@ import pytest
 import gradwire as gw
 from gradwire import config, data, training
 from gradwire.data.base import Prepared, Table
-from gradwire.errors import Diverged, IncompatibleError, Stopped
+from gradwire.errors import DataError, Diverged, IncompatibleError, Stopped
 from gradwire.logs import Quiet
 
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'gradwire[torch]'")
@@ -183,10 +183,40 @@ def test_divergence_is_an_error_or_a_result(comm, shared_path, experiment, codec
     assert not list((shared_path / "record").rglob("*.ckpt"))
 
 
-def test_linear_models_have_no_layers(shared_path, experiment):
+def test_linear_models_have_no_layers(tmp_path):
     from mpi4py import MPI
 
-    chosen = experiment(MPI.COMM_SELF, "codec.uplink=natural", "codec.granularity=layer")
+    (tmp_path / "rows.svm").write_text("+1 1:1 3:1\n-1 2:1\n" * 10)
+    path = tmp_path / "linear.toml"
+    path.write_text(
+        f'[data]\nname = "libsvm"\ntrain = "{tmp_path / "rows.svm"}"\nn_features = 4\nzero_based = false\n[codec]\nuplink = "natural"\ngranularity = "layer"\n'
+    )
+    (chosen,) = config.load(path, ranks=1).runs()
+    with pytest.raises(IncompatibleError, match='codec.granularity = "layer": model logistic has one tensor; expected "flat"'):
+        training.Training(chosen, MPI.COMM_SELF)
+
+
+def test_data_that_a_model_is_not_for_are_refused_before_they_are_fetched(experiment, monkeypatch):
+    from mpi4py import MPI
+
+    chosen = experiment(MPI.COMM_SELF, "codec.uplink=natural")
     linear = dict(vars(chosen)) | {"model": {"name": "linear", "options": {}}}
+    monkeypatch.setattr(data, "load", None)
     with pytest.raises(IncompatibleError, match="model linear is for regression, data fashion-mnist is for images"):
         training.Training(type(chosen)(**linear), MPI.COMM_SELF)
+
+
+def test_rows_that_a_model_cannot_learn_are_refused_at_the_start(experiment, monkeypatch):
+    from mpi4py import MPI
+
+    chosen, train = experiment(MPI.COMM_SELF, "codec.uplink=natural"), table(40, 0)
+    train.labels[3] = 10
+    monkeypatch.setattr(data, "load", lambda dataset, **_: Prepared(train, table(10, 1), 784, "images", guard=Still()))
+    with pytest.raises(DataError, match="model mlp is for classes 0 … 9, got a label 10"):
+        training.Training(chosen, MPI.COMM_SELF)
+
+
+@pytest.mark.ranks(2)
+def test_without_samples_the_error_is_unknown(comm, shared_path, experiment):
+    found = gw.load_run(training.train(experiment(comm, "run.vnmse_samples=0", "run.epochs=1"), comm, shared_path, progress=Quiet()))
+    assert np.isnan(found.epochs["vnmse"]).all()

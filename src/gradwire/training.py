@@ -43,6 +43,8 @@ class Training:
         prepared = data.load(dataset, rank=comm.rank, size=comm.size, barrier=comm.Barrier)
         self.train, self.test, self.guard = prepared.train, prepared.test, prepared.guard
         self.blocks = self.model.blocks(prepared.n_features)
+        for split in (self.train, self.test):
+            self.model.check(split)
         self.dim = self.blocks[-1].stop
         if config.granularity != "flat" and len(self.blocks) == 1:
             raise IncompatibleError(f'codec.granularity = "{config.granularity}": model {self.model.name} has one tensor; expected "flat"')

@@ -146,7 +146,7 @@ def test_what_it_claims():
     codec = blockwise(qsgd, blocks_of([1000, 10]), 0)
     assert codec.unbiased and codec.omega(1010) == qsgd.omega(1000) < qsgd.omega(1010)
     assert blockwise(gw.codec("topk(k=3)"), blocks_of([5])).omega(5) is None
-    assert blockwise(gw.codec("onebit"), blocks_of([5])).needs_feedback and codec.spec == "qsgd(levels=7) in 2 blocks"
+    assert blockwise(gw.codec("onebit"), blocks_of([5])).needs_feedback and codec.spec == "qsgd(levels=7) in blocks"
     assert codec.count_overflow(random_gradient(1010, 0)) == 0
     half = blockwise(gw.codec("topk(k=2)+raw+fp16"), blocks_of([2, 2]))
     assert half.count_overflow(Gradient(np.float32([1, 1e6, 1e7, 2]), 4)) == 2
@@ -175,7 +175,7 @@ def test_bad_blocks_and_gradients():
 
 @pytest.mark.parametrize("collective", ["reduce_scatter", "allgather(slices=2)"])
 def test_collectives_that_cut_gradients_refuse_it(collective):
-    with pytest.raises(IncompatibleError, match="cuts gradients into parts, and natural in 2 blocks codes whole ones"):
+    with pytest.raises(IncompatibleError, match="cuts gradients into parts, and natural in blocks codes whole ones"):
         gw.one("collectives", collective).check(blockwise(gw.codec("natural"), blocks_of([4, 6])))
 
 

@@ -4,12 +4,14 @@ import importlib.util
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import gradwire as gw
 from gradwire import ConfigError, IncompatibleError, listing
+from gradwire.data.base import Table
 from gradwire.models import neural
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'gradwire[torch]'")
@@ -148,9 +150,10 @@ def test_other_data_are_refused():
         gw.one("models", "mlp").blocks(256)
     with pytest.raises(ConfigError, match="model mlp has 50890 parameters, got a dimension of 5"):
         gw.one("models", "mlp").init(5, 0)
+    assert gw.one("models", replace(gw.one("models", "mlp"), hidden=()).spec).hidden == ()
     model = gw.one("models", "transformer(width=16, layers=1, heads=2, positions=11)")
     with pytest.raises(ConfigError, match="expected rows of at most positions = 11 bytes, got data of 12"):
-        model.gradient(model.init(model.blocks(256)[-1].stop, 0), Rows(12, 1), [0])
+        model.check(Table(np.zeros(25, np.uint8), None, 12, 1))
 
 
 def test_without_pytorch_it_says_how_to_get_it(monkeypatch):

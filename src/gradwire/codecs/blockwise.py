@@ -74,7 +74,7 @@ class Blockwise(Codec):
     @property
     def spec(self):
         """For people: it does not name the blocks."""
-        return f"{self.codec.spec} in {len(self._codecs)} blocks"
+        return f"{self.codec.spec} in blocks"
 
     @cached_property
     def spec_hash(self):

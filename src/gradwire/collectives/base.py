@@ -115,8 +115,18 @@ def pairs(uplink):
     """ "natural with allgather, natural with gather_bcast": the collectives that take this codec."""
     from ..spec import lookup, names
 
-    fit = [name for name in names("collectives") if lookup("collectives", name).takes(uplink)]
+    fit = [name for name in names("collectives") if _fits(lookup("collectives", name), uplink)]
     return ", ".join(f"{uplink.spec} with {name}" for name in fit) or "none"
+
+
+def _fits(collective, uplink):
+    if not collective.takes(uplink):
+        return False
+    try:
+        collective().check(uplink)
+    except IncompatibleError:
+        return False
+    return True
 
 
 def mean_of(codec, messages, step, dim):

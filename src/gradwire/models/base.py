@@ -55,6 +55,9 @@ class Model(Configured):
         """The parameters for data of so many features, a tuple of Blocks without gaps: here one."""
         return (Block("", 0, (n_features,)),)
 
+    def check(self, data):
+        """DataError or ConfigError for rows, of the model's task and number of features, that it cannot learn."""
+
     def init(self, dim, seed):
         """Parameters to start from, float32 (dim,). ConfigError if the model cannot have this dimension."""
         raise NotImplementedError

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..errors import DataError
 from .neural import NeuralModel
 
 SIDE = 28
@@ -16,6 +19,10 @@ class ImageModel(NeuralModel):
     task = "images"
     metric_name = "accuracy"
     n_features = SIDE * SIDE
+
+    def check(self, data):
+        if data.n_rows and (most := int(np.max(data.labels))) >= CLASSES:
+            raise DataError(f"model {self.name} is for classes 0 … {CLASSES - 1}, got a label {most}")
 
     def batch(self, torch, data, rows):
         pixels = torch.from_numpy(data.take(rows)).to(torch.float32).view(-1, 1, SIDE, SIDE)

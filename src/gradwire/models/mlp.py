@@ -33,7 +33,7 @@ class MLP(ImageModel):
 def _widths(hidden):
     """The tuple of a list, of one width, or of "128,64" in a specification string."""
     if isinstance(hidden, str):
-        hidden = [int(width) if width.strip().isdigit() else width for width in hidden.split(",")]
+        hidden = [int(width) if width.strip().isdigit() else width for width in hidden.split(",") if hidden]
     widths = (hidden,) if isinstance(hidden, int) else tuple(hidden) if isinstance(hidden, list | tuple) else None
     if widths is None:
         raise ConfigError(f"expected hidden as a list of widths, got {hidden!r}")

@@ -38,10 +38,12 @@ class Transformer(NeuralModel):
     def network(self, torch):
         return _decoder(torch, self)
 
+    def check(self, data):
+        if (length := data.width + data.overlap - 1) > self.positions:
+            raise ConfigError(f"expected rows of at most positions = {self.positions} bytes, got data of {length}")
+
     def batch(self, torch, data, rows):
         text = torch.from_numpy(data.take(rows)).to(torch.int64)
-        if text.shape[1] - 1 > self.positions:
-            raise ConfigError(f"expected rows of at most positions = {self.positions} bytes, got data of {text.shape[1] - 1}")
         return text[:, :-1], text[:, 1:]
 
     def scores(self, torch, logits, targets, losses):

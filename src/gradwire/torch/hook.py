@@ -70,7 +70,8 @@ def ddp_hook(codec="natural", error_feedback=False, seed=0, granularity="bucket"
     is added to the next gradient; the residuals are in the state. seed: of the codecs' random numbers.
     granularity: "bucket", one message for each of DDP's groups, whose scales, thresholds and ratios then are the group's;
     "tensor", one for each parameter, in one transfer for the group. Only then is training that a restarted process goes on with the
-    same to the last bit, as DDP groups parameters anew. `none`, `fp16` and `bf16` send values alone and do not depend on it.
+    same to the last bit, as DDP groups parameters anew. `fp16` and `bf16` send values alone and do not depend on it; `none` is gloo's
+    own sum, which on three and more ranks adds in an order that depends on the groups.
 
     Gradients of float32, float16 and bfloat16, also on a device: then they are copied to the host, which the state counts. The process
     group needs a backend for CPU tensors (gloo). A gradient that is not finite is an error, so this is not for torch.amp.GradScaler.
