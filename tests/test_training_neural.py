@@ -189,7 +189,8 @@ def test_linear_models_have_no_layers(tmp_path):
     (tmp_path / "rows.svm").write_text("+1 1:1 3:1\n-1 2:1\n" * 10)
     path = tmp_path / "linear.toml"
     path.write_text(
-        f'[data]\nname = "libsvm"\ntrain = "{tmp_path / "rows.svm"}"\nn_features = 4\nzero_based = false\n[codec]\nuplink = "natural"\ngranularity = "layer"\n'
+        f'[data]\nname = "libsvm"\ntrain = "{tmp_path / "rows.svm"}"\ntest_fraction = 0.25\nn_features = 4\nzero_based = false\n'
+        '[codec]\nuplink = "natural"\ngranularity = "layer"\n[run]\nepochs = 1\nbatch_size = 5\n'
     )
     (chosen,) = config.load(path, ranks=1).runs()
     with pytest.raises(IncompatibleError, match='codec.granularity = "layer": model logistic has one tensor; expected "flat"'):
