@@ -31,7 +31,8 @@ def require_torch(who):
 
 @dataclass(frozen=True)
 class NeuralModel(Model):
-    """l2: weight decay on all parameters. threads: PyTorch's threads on each rank; other numbers of them may give other bits.
+    """l2: weight decay on all parameters. threads: PyTorch's threads on each rank; other numbers of them may give other bits, and what they
+    compute is not in the processor times, which are those of the rank's own thread.
 
     A subclass says what its network is (`network`), what its rows are (`batch`) and what its scores are (`scores`).
     """
