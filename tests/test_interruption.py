@@ -48,9 +48,20 @@ def test_handlers_are_put_back():
     from mpi4py import MPI
 
     before = [signal.getsignal(number) for number in interruption.SIGNALS]
-    with Interruption(MPI.COMM_SELF):
+    with pytest.raises(ZeroDivisionError), Interruption(MPI.COMM_SELF):
         assert [signal.getsignal(number) for number in interruption.SIGNALS] != before
+        raise ZeroDivisionError
     assert [signal.getsignal(number) for number in interruption.SIGNALS] == before
+
+
+def test_a_warning_of_who_is_done_ends_nothing():
+    """The other ranks wait while rank 0 draws; SIGTERM still ends them."""
+    body = (
+        "from mpi4py import MPI; import os, signal; from gradwire.interruption import Interruption\n"
+        "with Interruption(MPI.COMM_SELF):\n    pass\n"
+        "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL\nos.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", body], check=False).returncode == 0
 
 
 def test_who_has_stopped_is_not_terminated_on_its_way_out():

@@ -323,7 +323,7 @@ def filled(kind, how, folder):
     """What appending says where there is no room for more."""
     command = [sys.executable, "-c", FILL, str(folder), os.path.dirname(__file__), kind, how]
     if how == "disk":
-        mounted = f"mount -t tmpfs -o size={'440k' if kind == 'runs' else '80k'} tmpfs '{folder}' && exec \"$@\""
+        mounted = f"mount -t tmpfs -o size={'440k' if kind == 'runs' else '112k'} tmpfs '{folder}' && exec \"$@\""
         command = ["unshare", "--mount", "sh", "-c", mounted, "sh", *command]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 

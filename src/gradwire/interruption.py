@@ -29,10 +29,12 @@ class Interruption:
         return self
 
     def __exit__(self, kind, error, trace):
-        """A rank that has stopped ends with its own status, though srun terminates those that are slower to end than the first one."""
+        """A rank that has stopped ends with its own status, though srun terminates those that are slower to end than the first one.
+        And where all is done, a warning that comes while rank 0 still draws is no reason to die."""
         stopped = kind is not None and issubclass(kind, Stopped)
+        ignored = SIGNALS if stopped else (signal.SIGUSR1,) if kind is None else ()
         for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_IGN if stopped else handler)
+            signal.signal(number, signal.SIG_IGN if number in ignored else handler)
 
     def _note(self, number, frame):
         self.noted = number
