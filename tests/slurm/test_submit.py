@@ -14,7 +14,7 @@ _specification.loader.exec_module(_scripts)
 assert_same, recorded = _scripts.assert_same, _scripts.recorded
 
 MPIEXEC = 'launcher = "mpiexec"\ntime = "00:05:00"\n'
-LONG = ("--codec=natural", "--set=codec.error_feedback=true", "--set=run.epochs=200", "--only=0")
+LONG = ("--codec=natural", "--set=codec.error_feedback=true", "--set=run.epochs=120", "--only=0")
 
 
 def jobs(results):
@@ -97,7 +97,7 @@ def test_a_requeued_job_goes_on_and_ends_as_if_it_had_never_stopped(slurm, check
     assert slurm.job(job)[0]["Restarts"] == "1"
     assert_same(checkout / "results", workstation(2, *LONG))
     resumed = path.with_suffix("").name
-    assert (checkout / "results" / "slurm" / "trial" / f"run-{job}.out").read_text().count(f"[1/1] {resumed}  epoch") >= 200
+    assert (checkout / "results" / "slurm" / "trial" / f"run-{job}.out").read_text().count(f"[1/1] {resumed}  epoch") >= 120
 
 
 @pytest.mark.parametrize("launcher", ["srun", "mpiexec"])
