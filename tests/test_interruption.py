@@ -44,6 +44,11 @@ def test_they_ask_about_once_in_half_a_second(comm, monkeypatch):
     assert np.median(np.diff(asked)[6:]) > 0.02
 
 
+def status_of(body):
+    """How a process that runs this ends."""
+    return subprocess.run([sys.executable, "-c", body], check=False).returncode
+
+
 def test_handlers_are_put_back():
     from mpi4py import MPI
 
@@ -61,7 +66,7 @@ def test_a_warning_of_who_is_done_ends_nothing():
         "before = signal.getsignal(signal.SIGTERM)\nwith Interruption(MPI.COMM_SELF):\n    pass\n"
         "assert signal.getsignal(signal.SIGTERM) == before\nos.kill(os.getpid(), signal.SIGUSR1)\n"
     )
-    assert subprocess.run([sys.executable, "-c", body], check=False).returncode == 0
+    assert status_of(body) == 0
 
 
 def test_who_has_stopped_is_not_terminated_on_its_way_out():
@@ -71,7 +76,7 @@ def test_who_has_stopped_is_not_terminated_on_its_way_out():
         "import atexit; atexit.register(os.kill, os.getpid(), signal.SIGTERM)\n"
         "try:\n    with Interruption(MPI.COMM_SELF):\n        raise Stopped('as asked')\nexcept Stopped:\n    raise SystemExit(75)\n"
     )
-    assert subprocess.run([sys.executable, "-c", body], check=False).returncode == 75
+    assert status_of(body) == 75
 
 
 def test_ctrl_c_still_ends_at_once():

@@ -71,7 +71,7 @@ def test_one_of_three_that_diverged_leaves_a_median(rows):
     _, found = rows(numbers)
     assert chosen(found)["none"] == 0.1
     (choice, _) = tuning.choose(found)
-    assert choice.row["test_metric"] == 0.9 and choice.row.measures["test_metric"].low == -np.inf and tuning.diverged(choice.row) == 1
+    assert choice.row["test_metric"] == 0.9 and choice.row.measures["test_metric"].low == -np.inf and choice.row.group.diverged == 1
 
 
 def test_what_is_shown_is_the_chosen_and_the_whole_grid_beside_it(rows):

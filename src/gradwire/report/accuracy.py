@@ -15,8 +15,8 @@ import numpy as np
 
 from . import describe, tuning
 from .layout import MISSING, Block, byte_unit, decimals_for, fixed, significant
-from .load import column, curves
-from .measures import cumulative_time_s, first, rising
+from .load import column
+from .measures import cumulative_time_s, first, repeats, rising
 
 AIMS = ("accuracy", "bits_per_byte")
 TOLERANCE = 0.5
@@ -70,7 +70,7 @@ def measured(problem):
     """[Accuracy] of the rows of a problem that has an uncompressed one."""
     base = _baseline(problem)
     target = tuning.goodness(base) - TOLERANCE / 100
-    losses = _median(base, lambda run: column(run, "train_loss"))
+    losses = _median(base, _train_loss)
     goals = target, float(losses[(3 * len(losses) + 3) // 4 - 1])
     return [_accuracy(row, base, *goals) for row in problem]
 
@@ -139,7 +139,7 @@ def _accuracy(row, base, target, loss):
     slowdowns = steps / _until(base, _steps, target), _steps_to_loss(row, loss) / _steps_to_loss(base, loss)
     points = 100 * (tuning.goodness(row) - tuning.goodness(base))
     time_s = _until(row, cumulative_time_s, target)
-    return Accuracy(end.median, end.low, end.high, points, tuning.diverged(row), steps, time_s, *slowdowns, theory(row.group.runs[0]))
+    return Accuracy(end.median, end.low, end.high, points, row.group.diverged, steps, time_s, *slowdowns, theory(row.group.runs[0]))
 
 
 def _steps(run):
@@ -147,20 +147,23 @@ def _steps(run):
     return np.cumsum(column(run, "steps").max(axis=1))
 
 
-def _median(row, progress, nothing=np.nan):
-    """float (epochs,): median over the repeats of `progress` (run → float (epochs,)), where there is no number `nothing`."""
-    found = curves(row.group.runs, progress)
-    return np.median(np.where(np.isnan(found), nothing, found), axis=0)
+def _median(row, of):
+    """float (epochs,): median over the repeats; `of` as `repeats` wants it."""
+    return np.median(repeats(row, of), axis=0)
+
+
+def _train_loss(run):
+    return column(run, "train_loss")
 
 
 def _until(row, progress, goal):
     """How far `progress` is when the median metric, turned as `goodness` is, first reaches the goal."""
     sign = -1 if rising(row.group.runs[0]) else 1
-    return first(_median(row, progress), _median(row, lambda run: sign * column(run, "test_metric"), np.inf), -goal)
+    return first(_median(row, progress), _median(row, lambda run: sign * column(run, "test_metric")), -goal)
 
 
 def _steps_to_loss(row, goal):
-    return first(_median(row, _steps), _median(row, lambda run: column(run, "train_loss"), np.inf), goal)
+    return first(_median(row, _steps), _median(row, _train_loss), goal)
 
 
 def _block(problem):

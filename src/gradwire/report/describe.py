@@ -52,9 +52,8 @@ def problem(rows):
 
 
 def _marked(name, row):
-    runs = row.group.runs
-    failed = sum(bool(run.diverged) for run in runs)
-    ended = f" (diverged{f' in {failed} of {len(runs)}' * (failed < len(runs))})" if failed else ""
+    failed, n = row.group.diverged, len(row.group.runs)
+    ended = f" (diverged{f' in {failed} of {n}' * (failed < n)})" if failed else ""
     return name + ended + ("" if row.group.finished else " (unfinished)")
 
 

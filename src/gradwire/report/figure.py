@@ -20,7 +20,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from . import accuracy, describe, style, tuning
 from .layout import byte_unit, significant
 from .load import column, curves
-from .measures import cumulative_bytes, cumulative_time_s, rising
+from .measures import cumulative_bytes, cumulative_time_s, repeats, rising
 from .whole import whole
 
 _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
@@ -99,12 +99,7 @@ def _aimed(problem):
 
 def _curve(row, shown):
     """float (epochs,): the median over the repeats; of one that diverged inf."""
-    return np.median(_repeats(row, shown), axis=0)
-
-
-def _repeats(row, shown):
-    found = curves(row.group.runs, shown)
-    return np.where(np.isnan(found), np.inf, found)
+    return np.median(repeats(row, shown), axis=0)
 
 
 def _panels(family, names, looks, against_time, against_bytes, per_epoch):
@@ -143,7 +138,7 @@ def save(figure, stem):
 def _curves(axes, family, names, looks, progress):
     """What the family shows of every row against `progress` (run → float (epochs,))."""
     for name, row in zip(names, family.rows):
-        x, y = curves(row.group.runs, progress), _repeats(row, family.shown)
+        x, y = curves(row.group.runs, progress), repeats(row, family.shown)
         look = looks[name]
         if len(y) > 1:
             axes.plot(x.T, y.T, color=look.color, linewidth=0.5, alpha=0.4)

@@ -34,6 +34,11 @@ class Group:
     tuned: tuple = ()
 
     @property
+    def diverged(self):
+        """How many of the repeats have diverged."""
+        return sum(bool(run.diverged) for run in self.runs)
+
+    @property
     def settings(self):
         """ "section.key" → value, of all that makes it a row of its own."""
         return _settings(self.runs[0])
@@ -97,11 +102,10 @@ def collect(results, experiment, paths=None):
 
 def _divergence(group):
     """A sentence about the repeats that diverged, None without any."""
-    found = [run for run in group.runs if run.diverged]
-    if not found:
+    if not group.diverged:
         return None
-    first = min(found, key=n_epochs)
-    return f"{group.label}: {len(found)} of {len(group.runs)} diverged, {first.run_id} in epoch {n_epochs(first)}: {first.diverged}."
+    first = min((run for run in group.runs if run.diverged), key=n_epochs)
+    return f"{group.label}: {group.diverged} of {len(group.runs)} diverged, {first.run_id} in epoch {n_epochs(first)}: {first.diverged}."
 
 
 def read(path, attempts=5, pause_s=0.2):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..models.metrics import RISING
 from .describe import metric_of
-from .load import column, has_feedback, n_epochs
+from .load import column, curves, has_feedback, n_epochs
 
 PHASES = ("compute", "encode", "comm", "decode", "update", "other")
 SECTIONS = ("keys", "values", "tables", "header")
@@ -93,6 +93,12 @@ def cumulative_time_s(run):
 def cumulative_bytes(run):
     """float (epochs,): bytes up and down at the end of each epoch, mean over ranks."""
     return np.cumsum((column(run, "uplink_bytes") + column(run, "downlink_bytes")).sum(axis=1) / column(run, "ranks"))
+
+
+def repeats(row, of):
+    """float (repeats, epochs): `of` (run → float (epochs,), better the smaller it is) of every repeat; inf where there is no number."""
+    found = curves(row.group.runs, of)
+    return np.where(np.isnan(found), np.inf, found)
 
 
 def first(progress, numbers, goal):

@@ -14,7 +14,7 @@ import numpy as np
 from . import describe, published
 from .layout import MISSING, Block, decimals_for, fixed, significant
 from .load import column, curves
-from .measures import cumulative_time_s, first
+from .measures import cumulative_time_s, first, repeats
 
 TOLERANCE = 0.001
 """A test loss that is worse than the target by no more than this share has reached it."""
@@ -88,7 +88,7 @@ def _numbers(speed):
 
 def _baseline(family, kind):
     """The fastest row of a kind, None without one."""
-    found = [row for row in family if describe.kind(row) == kind and not any(run.diverged for run in row.group.runs)]
+    found = [row for row in family if describe.kind(row) == kind and not row.group.diverged]
     return min(found, key=lambda row: row["epoch_time_s"], default=None)
 
 
@@ -110,8 +110,7 @@ def _best(row):
 
 def _losses(row):
     """float (epochs,): median over the repeats of the test loss; one that is no number is worse than all that are."""
-    losses = curves(row.group.runs, lambda run: column(run, "test_loss"))
-    return np.median(np.where(np.isnan(losses), np.inf, losses), axis=0)
+    return np.median(repeats(row, lambda run: column(run, "test_loss")), axis=0)
 
 
 def _reached_s(row, goal):

@@ -66,11 +66,6 @@ def in_words(rates):
     return "/".join(f"{rate:g}" for rate in rates) or MISSING
 
 
-def diverged(row):
-    """How many of the repeats have diverged."""
-    return sum(bool(run.diverged) for run in row.group.runs)
-
-
 def goodness(row):
     """The median metric at the end, so turned that more is better; -inf where there is no number."""
     middle = row["test_metric"] * (1 if rising(row.group.runs[0]) else -1)
@@ -92,7 +87,7 @@ def blocks(choices):
 def _cell(row):
     if row is None:
         return MISSING
-    failed, n = diverged(row), len(row.group.runs)
+    failed, n = row.group.diverged, len(row.group.runs)
     text = f"{row['test_metric']:.4f}" if math.isfinite(row["test_metric"]) else MISSING
     return f"{text} ({failed} of {n} diverged)" if failed else text
 
